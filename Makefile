@@ -1,0 +1,40 @@
+# make help lists the targets. ARGS="--learning_rate 3e-4" goes to the recipe, LAUNCH=FILE.yaml to accelerate.
+
+PYTHON ?= python3
+BIN := .venv/bin
+LAUNCHER = $(BIN)/accelerate launch --quiet $(if $(LAUNCH),--config_file $(LAUNCH))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup finetune lora mlm-pretrain predict base-model test lint
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
+
+setup: .venv/installed  ## make .venv and install what constraints.txt pins (every other target does so by itself)
+
+# Again only when the dependencies change.
+.venv/installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+finetune: setup  ## fine-tune every weight on labelled reviews      ARGS="..." LAUNCH=...
+	$(LAUNCHER) recipes/finetune.py $(ARGS)
+
+lora: setup  ## the same task with low-rank adapters            ARGS="..." LAUNCH=...
+	$(LAUNCHER) recipes/lora.py $(ARGS)
+
+mlm-pretrain: setup  ## continue pretraining on the reviews' text       ARGS="..." LAUNCH=...
+	$(LAUNCHER) recipes/mlm_pretrain.py $(ARGS)
+
+predict: setup  ## label a file: ARGS="--input_file a.csv --output_file b.csv"
+	$(LAUNCHER) recipes/predict.py $(ARGS)
+
+base-model: setup  ## make the embedded base model again (about an hour)
+	$(LAUNCHER) recipes/mlm_pretrain.py --config recipes/configs/base_model.yaml $(ARGS)
+
+test: setup  ## every test, offline
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(ARGS)
+
+lint: setup  ## ruff
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -1,0 +1,32 @@
+"""Fine-tune every weight of BERT on labelled text.
+
+accelerate launch recipes/finetune.py
+accelerate launch recipes/finetune.py --config recipes/configs/title_text.yaml --learning_rate 3e-4
+"""
+
+from bert_recipes.arguments import FinetuneArguments, LabelledDataArguments, ModelArguments, parse
+from bert_recipes.data import load_classification_data
+from bert_recipes.errors import run
+from bert_recipes.models import load_classifier
+from bert_recipes.reporting import report_classifier
+from bert_recipes.training import classifier_trainer, train_and_evaluate
+
+
+def main(argv=None):
+    model_args, data_args, training_args = parse(ModelArguments, LabelledDataArguments, FinetuneArguments, argv=argv)
+
+    # Data: text -> token ids; the label list comes from the training split alone.
+    data = load_classification_data(model_args, data_args, training_args.seed)
+
+    # Model: the pretrained encoder with a new head; every weight moves, unless --freeze_encoder.
+    model = load_classifier(model_args, data.label_names, data.multi_label, training_args.freeze_encoder)
+
+    # Train, end with the checkpoint that the validation split likes best, and look at the test split once.
+    trainer = classifier_trainer(model, training_args, data.tokenizer, data.encoded)
+    results = train_and_evaluate(trainer)
+    trainer.save_model()
+    return report_classifier(trainer, results, data, model_args, data_args)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,34 @@
+"""Label a file with a trained classifier: it comes back with `prediction` and `score`, its rows in their order.
+
+accelerate launch recipes/predict.py --input_file reviews.csv --output_file labelled.csv
+accelerate launch recipes/predict.py --model_name_or_path outputs/lora --input_file a.jsonl --output_file b.csv
+"""
+
+from bert_recipes.arguments import PredictArguments, parse
+from bert_recipes.corpora import read_file
+from bert_recipes.encoding import encode_texts
+from bert_recipes.errors import run
+from bert_recipes.inference import check_new_columns, predict
+from bert_recipes.models import load_tokenizer, load_trained_classifier
+from bert_recipes.reporting import report_predictions
+from bert_recipes.training import classifier_trainer
+
+
+def main(argv=None):
+    (args,) = parse(PredictArguments, argv=argv)
+
+    # Data: every column of the file, the texts checked before the model loads.
+    rows = read_file(args.input_file, args.encoding, args.text_column_names, "--input_file")
+    check_new_columns(rows, args.input_file)
+
+    # Model: a folder that finetune.py or lora.py wrote, its adapter/, or a classifier from the Hub.
+    model, tokenizer = load_trained_classifier(args), load_tokenizer(args)
+
+    # Predict, batches of like length inside, the file's order outside.
+    trainer = classifier_trainer(model, args.for_trainer(), tokenizer)
+    logits, _ = predict(trainer, encode_texts(rows, tokenizer, args.text_column_names))
+    return report_predictions(trainer, logits, rows, args)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,407 @@
+"""The dataclasses of the recipes, and `parse`: defaults < YAML < command line, where a typo fails."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import os
+import sys
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+import torch
+import transformers
+import yaml
+from transformers import HfArgumentParser
+
+from .errors import UserError
+
+WRITABLE = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
+
+
+@dataclass
+class CheckpointArguments:
+    _argument_group_name = "model"
+
+    model_name_or_path: str = field(
+        default="bert-mini-zh", metadata={"help": "the embedded bert-mini-zh, a folder, or a Hub id"}
+    )
+    revision: str = field(default="main", metadata={"help": "branch, tag or commit of a Hub model"})
+    trust_remote_code: bool = field(default=False, metadata={"help": "run code that comes with a Hub model"})
+
+
+@dataclass
+class ModelArguments(CheckpointArguments):
+    from_scratch: bool = field(default=False, metadata={"help": "the same architecture from random weights"})
+
+
+@dataclass
+class DataArguments:
+    _argument_group_name = "data"
+
+    dataset_name: str | None = field(
+        default=None,
+        metadata={
+            "help": "reviews, review_domains, peoples_daily, peoples_daily_titles, or a Hub id; "
+            "reviews where no --train_file is given"
+        },
+    )
+    train_file: str | None = field(default=None, metadata={"help": "csv, tsv, jsonl, json, parquet or txt"})
+    validation_file: str | None = field(
+        default=None, metadata={"help": "where it is left out, a tenth of the training rows is held out"}
+    )
+    test_file: str | None = field(
+        default=None, metadata={"help": "where it is left out, a tenth of the training rows is held out"}
+    )
+    encoding: str = field(default="utf-8", metadata={"help": "of csv, tsv, json and txt files, such as gb18030"})
+    text_columns: str = field(default="text", metadata={"help": "one column, or two for a pair: title,text"})
+    max_train_samples: int | None = field(default=None, metadata={"help": "train on this many rows, drawn by --seed"})
+    max_eval_samples: int | None = field(default=None, metadata={"help": "validate on the first so many rows"})
+    max_test_samples: int | None = field(default=None, metadata={"help": "test on the first so many rows"})
+
+    def __post_init__(self):
+        if self.dataset_name and self.train_file:
+            raise UserError("--dataset_name and --train_file are both given: keep one of them")
+        if not self.train_file:
+            self.dataset_name = self.dataset_name or "reviews"
+            for name in ("validation_file", "test_file"):
+                if getattr(self, name):
+                    raise UserError(f"--{name} needs a --train_file beside it")
+        check_text_columns(self.text_columns)
+        for name in ("max_train_samples", "max_eval_samples", "max_test_samples"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise UserError(f"--{name} {getattr(self, name)}: must be 1 or more")
+
+    @property
+    def text_column_names(self) -> list[str]:
+        return column_names(self.text_columns)
+
+
+@dataclass
+class LabelledDataArguments(DataArguments):
+    label_column: str = field(default="label", metadata={"help": "a list in a cell makes the task multi-label"})
+    label_separator: str | None = field(
+        default=None, metadata={"help": "cut the label column at this string: multi-label from a csv"}
+    )
+    max_length: int = field(
+        default=256, metadata={"help": "tokens of a text or pair; the longer is cut, no further than the model reads"}
+    )
+
+
+@dataclass
+class RecipeArguments(transformers.TrainingArguments):
+    """`TrainingArguments` with the defaults that these recipes want, a place to write to, and one source of precision.
+
+    Units: `learning_rate` None becomes a rate that suits the model's width (`training.suitable_learning_rate`).
+    """
+
+    _argument_group_name = "training: transformers.TrainingArguments"
+
+    overwrite: bool = field(default=False, metadata={"help": "let go of the finished run that output_dir holds"})
+    precision: str | None = field(
+        default=None,
+        metadata={"choices": ["fp32", "bf16", "fp16"], "help": "else as launched, else the device's best"},
+    )
+    early_stopping_patience: int | None = field(
+        default=None, metadata={"help": "stop after this many evaluations without a better one"}
+    )
+    learning_rate: float | None = field(
+        default=None, metadata={"help": "peak learning rate; left out, it is chosen by the model's width"}
+    )
+    lr_scheduler_type: str = field(default="linear", metadata={"help": "linear, cosine, constant, …"})
+    warmup_steps: float = field(default=0.06, metadata={"help": "steps, or below 1 a share of all steps"})
+    weight_decay: float = field(default=0.01, metadata={"help": "decoupled weight decay of AdamW"})
+    per_device_train_batch_size: int = field(default=32, metadata={"help": "rows a step on each device"})
+    per_device_eval_batch_size: int = field(default=64, metadata={"help": "rows an evaluation step on each device"})
+    do_train: bool = field(default=True, metadata={"help": "train"})
+    do_eval: bool = field(default=True, metadata={"help": "evaluate on the validation split"})
+    do_predict: bool = field(default=True, metadata={"help": "predict and score the test split"})
+    eval_strategy: str = field(default="epoch", metadata={"help": "no, steps or epoch"})
+    save_strategy: str = field(default="epoch", metadata={"help": "no, steps, epoch or best"})
+    save_total_limit: int | None = field(default=2, metadata={"help": "checkpoints kept: the best and the newest"})
+    load_best_model_at_end: bool = field(default=True, metadata={"help": "end with the best checkpoint, not the last"})
+    # Fifty points draw a curve, however long the run is.
+    logging_steps: float = field(default=0.02, metadata={"help": "steps, or below 1 a share of all steps"})
+    # A filtered NaN is a hidden NaN; training.Trainer stops at one (facts: logging_nan_inf_filter hides divergence).
+    logging_nan_inf_filter: bool = field(default=False, metadata={"help": "report the last finite loss for a NaN"})
+    restore_callback_states_from_checkpoint: bool = field(
+        default=True, metadata={"help": "resume with the early-stopping patience that was left"}
+    )
+    train_sampling_strategy: str = field(
+        default="group_by_length", metadata={"help": "random, sequential or group_by_length (rows of like length)"}
+    )
+    resume_from_checkpoint: str | None = field(
+        default=None, metadata={"help": "a checkpoint folder, or auto: the newest of output_dir"}
+    )
+
+    default_output_dir = "outputs/run"
+    base_learning_rate = 5e-5  # for a model 768 wide
+
+    def __post_init__(self):
+        self.output_dir = choose_output_dir(self)
+        self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
+        use_every_core(self)
+        choose_precision(self)
+        if not self.do_eval or self.eval_strategy == "no":
+            self.do_eval, self.eval_strategy, self.load_best_model_at_end = False, "no", False
+        if self.save_strategy == "no":
+            self.load_best_model_at_end = False
+        try:
+            super().__post_init__()
+        except ValueError as error:
+            raise UserError(str(error)) from error
+        refuse_separate_runs(self)
+
+
+@dataclass
+class ClassifierArguments(RecipeArguments):
+    baseline: bool = field(default=True, metadata={"help": "score character tf-idf + logistic regression beside it"})
+    metric_for_best_model: str = field(default="macro_f1", metadata={"help": "macro_f1, accuracy, loss, …"})
+
+
+@dataclass
+class FinetuneArguments(ClassifierArguments):
+    default_output_dir = "outputs/finetune"
+
+    freeze_encoder: bool = field(default=False, metadata={"help": "train the head and the pooler alone"})
+
+
+@dataclass
+class LoraArguments(ClassifierArguments):
+    default_output_dir = "outputs/lora"
+    base_learning_rate = 5e-4  # a low-rank update wants about ten times the rate of the full one
+
+    lora_r: int = field(default=8, metadata={"help": "rank of each adapter"})
+    lora_alpha: int = field(default=16, metadata={"help": "the update is scaled by lora_alpha / lora_r"})
+    lora_dropout: float = field(default=0.0, metadata={"help": "dropout in front of each adapter"})
+    lora_target_modules: str | None = field(
+        default=None, metadata={"help": "such as query,value or all-linear; left out, peft's choice for the model"}
+    )
+    use_rslora: bool = field(default=False, metadata={"help": "scale by alpha / sqrt(r) (arXiv 2312.03732)"})
+    use_dora: bool = field(default=False, metadata={"help": "split magnitude and direction (arXiv 2402.09353)"})
+    merge: bool = field(default=True, metadata={"help": "save the merged model too, beside adapter/"})
+
+
+@dataclass
+class MlmArguments(RecipeArguments):
+    default_output_dir = "outputs/mlm_pretrain"
+    base_learning_rate = 1e-4
+
+    mlm_probability: float = field(default=0.15, metadata={"help": "share of the tokens to predict"})
+    dropout: float = field(
+        default=0.0,
+        metadata={"help": "in this stage alone: 0 is faster, and enough for few epochs (arXiv 2212.14034)"},
+    )
+    chunk_length: int = field(default=128, metadata={"help": "tokens of a chunk, [CLS] and [SEP] included"})
+    vocab_size: int = field(default=7168, metadata={"help": "with --from_scratch: entries of the trained vocabulary"})
+    vocab_alphabet: str | None = field(
+        default=None,
+        metadata={"choices": ["gb2312"], "help": "with --from_scratch: characters that it holds besides the text's"},
+    )
+    metric_for_best_model: str = field(default="loss", metadata={"help": "loss or masked_accuracy"})
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 0 < self.mlm_probability < 1:
+            raise UserError(f"--mlm_probability {self.mlm_probability}: must lie between 0 and 1")
+
+
+def column_names(text_columns: str) -> list[str]:
+    return [name.strip() for name in text_columns.split(",") if name.strip()]
+
+
+def check_text_columns(text_columns: str) -> None:
+    if not 1 <= len(column_names(text_columns)) <= 2:
+        raise UserError(f"--text_columns {text_columns}: name one column, or two for a pair such as title,text")
+
+
+def choose_output_dir(args: RecipeArguments) -> str:
+    """A named folder is taken as it is unless it holds a run; a default one steps aside to `<default>-2`, `-3` …"""
+    resumes, named = args.resume_from_checkpoint is not None, args.output_dir is not None
+    if named:
+        if holds_run(args.output_dir) and not (args.overwrite or resumes):
+            raise UserError(
+                f"--output_dir {args.output_dir} holds an earlier run: name another folder, "
+                "go on with --resume_from_checkpoint auto, or give it up with --overwrite"
+            )
+        return args.output_dir
+    numbered = [args.default_output_dir]
+    while holds_run(numbered[-1]):
+        numbered.append(f"{args.default_output_dir}-{len(numbered) + 1}")
+    # The last folder is free, the one before it holds the newest run: that one is meant by "resume" and "overwrite".
+    return numbered[-2] if (args.overwrite or resumes) and len(numbered) > 1 else numbered[-1]
+
+
+def holds_run(output_dir: str) -> bool:
+    folder = Path(output_dir)
+    return (folder / "all_results.json").exists() or any(folder.glob("checkpoint-*"))
+
+
+def choose_precision(args: RecipeArguments) -> None:
+    """Set `bf16` and `fp16`: a flag wins; else the launch, unless it says "no" (which accelerate exports when nothing
+    was said); else the device: bf16, fp16 on older GPUs, fp32 on a CPU."""
+    flags = {name for name in ("bf16", "fp16") if getattr(args, name)} | ({args.precision} - {None})
+    if len(flags) > 1:
+        raise UserError(f"precision is asked for as {' and as '.join(sorted(flags))}: keep one")
+    launched = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
+    precision = next(iter(flags), None) or (launched if launched != "no" else best_precision(args.use_cpu))
+    if precision == "fp16" and args.use_cpu:
+        raise UserError("fp16 needs a GPU: on a CPU use --bf16, or leave precision out for fp32")
+    args.bf16, args.fp16 = precision == "bf16", precision == "fp16"
+    if launched != "no":  # TrainingArguments reads it again, and would put the launch above the flag
+        os.environ["ACCELERATE_MIXED_PRECISION"] = "no" if precision == "fp32" else precision
+
+
+def best_precision(use_cpu: bool) -> str:
+    if use_cpu or torch.accelerator.current_accelerator().type != "cuda":
+        return "fp32"
+    return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+
+
+def refuse_separate_runs(args: RecipeArguments) -> None:
+    """Several launched processes that do not form one group would each train alone and write one folder."""
+    launched = int(os.environ.get("WORLD_SIZE", 1))
+    if launched != args.world_size:
+        raise UserError(
+            f"{launched} processes were launched, but they train as {args.world_size}: on CPUs add --use_cpu, as in "
+            "accelerate launch --multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no "
+            "--dynamo_backend no recipes/finetune.py --use_cpu"
+        )
+
+
+def use_every_core(args: RecipeArguments) -> None:
+    """`accelerate launch` exports OMP_NUM_THREADS=1 where the user said nothing, so all cores but one would idle.
+
+    `taskset` holds a run to fewer cores."""
+    if args.use_cpu and os.environ.get("OMP_NUM_THREADS") == "1" and "ACCELERATE_MIXED_PRECISION" in os.environ:
+        torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", 1))))
+
+
+@dataclass
+class PredictArguments(CheckpointArguments):
+    _argument_group_name = "predict"
+
+    model_name_or_path: str = field(
+        default="outputs/finetune", metadata={"help": "a folder that finetune.py or lora.py wrote, or a Hub id"}
+    )
+    input_file: str | None = field(default=None, metadata={"help": "csv, tsv, jsonl, json, parquet or txt"})
+    output_file: str | None = field(default=None, metadata={"help": "csv, tsv, jsonl, json or parquet"})
+    overwrite: bool = field(default=False, metadata={"help": "write over an output_file that exists"})
+    encoding: str = field(default="utf-8", metadata={"help": "of the input_file, such as gb18030"})
+    text_columns: str = field(default="text", metadata={"help": "one column, or two for a pair: title,text"})
+    label_column: str = field(default="label", metadata={"help": "where the file has it, the metrics are reported too"})
+    label_separator: str = field(default=";", metadata={"help": "between the labels of a row that has several"})
+    per_device_eval_batch_size: int = field(default=64, metadata={"help": "rows a step on each device"})
+    precision: str | None = field(
+        default=None,
+        metadata={"choices": ["fp32", "bf16", "fp16"], "help": "else as launched, else the device's best"},
+    )
+    use_cpu: bool = field(default=False, metadata={"help": "even where there is a GPU"})
+
+    def __post_init__(self):
+        for name in ("input_file", "output_file"):
+            if not getattr(self, name):
+                raise UserError(f"--{name} is missing: name a file")
+        check_text_columns(self.text_columns)
+        if Path(self.output_file).suffix not in WRITABLE:
+            raise UserError(f"--output_file {self.output_file}: must end in {', '.join(WRITABLE)}")
+        if Path(self.output_file).exists() and not self.overwrite:
+            raise UserError(f"--output_file {self.output_file} exists: name another, or add --overwrite")
+
+    @property
+    def text_column_names(self) -> list[str]:
+        return column_names(self.text_columns)
+
+    def for_trainer(self) -> RecipeArguments:
+        return RecipeArguments(
+            output_dir=str(Path(self.output_file).parent),
+            overwrite=True,  # of a folder that holds a run: a prediction touches none of its files
+            per_device_eval_batch_size=self.per_device_eval_batch_size,
+            precision=self.precision,
+            use_cpu=self.use_cpu,
+        )
+
+
+class RecipeParser(HfArgumentParser):
+    """An `HfArgumentParser` whose typos name the nearest argument and whose `--help` has a line for each."""
+
+    def __init__(self, dataclass_types):
+        super().__init__(dataclass_types, allow_abbrev=False, formatter_class=OneNameFormatter)
+        self.add_argument("--config", help="a YAML file of flat keys, each an argument's name; the command line wins")
+
+    def error(self, message: str):
+        raise UserError(message)
+
+    def parse_known_args(self, args=None, namespace=None):
+        namespace, unknown = super().parse_known_args(args, namespace)
+        for word in unknown:
+            raise UserError(unknown_name(word.split("=")[0], self._option_string_actions, "argument"))
+        return namespace, unknown
+
+    def read_config(self, path: str) -> list[str]:
+        """A YAML file as so many flags, so that argparse types a value alike wherever it stands."""
+        try:
+            config = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+        except OSError as error:
+            raise UserError(f"--config {path}: {error.strerror}") from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise UserError(f"--config {path} is not YAML: {' '.join(str(error).split())}") from error
+        if not isinstance(config, dict):
+            raise UserError(f"--config {path}: expected flat keys such as `learning_rate: 2e-5`")
+        words = []
+        for key, value in config.items():
+            if f"--{key}" not in self._option_string_actions or key in ("config", "help"):
+                raise UserError(f"--config {path}: " + unknown_name(f"--{key}", self._option_string_actions, "key"))
+            if isinstance(value, list):
+                words += [f"--{key}", *map(str, value)]
+            elif value is not None:
+                words.append(f"--{key}={json.dumps(value) if isinstance(value, dict) else value}")
+        return words
+
+
+class OneNameFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """`--learning_rate X`, not `--learning_rate X, --learning-rate X`; no line for the `--no_…` twins."""
+
+    def __init__(self, prog):
+        super().__init__(prog, max_help_position=36, width=120)
+
+    def _format_action_invocation(self, action):
+        name = action.option_strings[0]
+        return name if action.nargs == 0 or isinstance(action.const, bool) else f"{name} {action.dest.upper()}"
+
+    def add_argument(self, action):
+        if not action.option_strings[0].startswith("--no_"):
+            super().add_argument(action)
+
+
+def unknown_name(name: str, known, kind: str) -> str:
+    nearest = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {nearest[0]}?" if nearest else "--help lists them all"
+    return f"unknown {kind} {name.removeprefix('--') if kind == 'key' else name}: {hint}"
+
+
+def parse(*dataclass_types: type, argv: list[str] | None = None) -> tuple:
+    """Parse the command line into one instance of each dataclass: defaults < `--config FILE.yaml` < command line.
+
+    Raises `UserError` for an unknown key or flag (naming the nearest real one) or a value that its field can't take.
+    """
+    parser = RecipeParser(dataclass_types)
+    argv = sys.argv[1:] if argv is None else list(argv)
+    config = parser.parse_known_args(argv)[0].config
+    # Later flags win in argparse: the file's stand in front of the user's.
+    argv = parser.read_config(config) + argv if config else argv
+    *instances, _ = parser.parse_args_into_dataclasses(argv, look_for_args_file=False)
+    given = {name: value for name, value in vars(parser.parse_args(argv)).items() if value != parser.get_default(name)}
+    for instance in instances:
+        instance.given = {field.name: given[field.name] for field in fields(instance) if field.name in given}
+        if isinstance(instance, RecipeArguments):
+            leave_if_finished(instance)
+            transformers.set_seed(instance.seed)  # before a model draws its head
+    return tuple(instances)
+
+
+def leave_if_finished(args: RecipeArguments) -> None:
+    if args.resume_from_checkpoint == "auto" and (Path(args.output_dir) / "all_results.json").exists():
+        print(f"{args.output_dir} holds a finished run: nothing to resume")
+        sys.exit(0)

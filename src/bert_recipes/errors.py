@@ -1,0 +1,27 @@
+"""A user's mistake is one line and exit status 2; a bug of ours keeps its traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+
+class UserError(Exception):
+    """Something that the user can put right: says what is wrong, where (file, row, column, argument), what to do."""
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a recipe's `main`; a `UserError` ends the process with status 2 and one line on stderr."""
+    try:
+        main()
+    except UserError as error:
+        exit_with(error)
+
+
+def exit_with(error: UserError) -> NoReturn:
+    # Every process of a launch meets the same mistake; the first one speaks for all.
+    if os.environ.get("RANK", "0") == "0":
+        print(f"error: {error}", file=sys.stderr)
+    sys.exit(2)

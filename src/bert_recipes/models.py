@@ -1,0 +1,231 @@
+"""Load a tokenizer, a classifier or a masked language model; the exact sparse head; LoRA on and off."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import torch
+from peft import AutoPeftModelForSequenceClassification, LoraConfig, PeftModel, TaskType, get_peft_model
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from .arguments import CheckpointArguments, LoraArguments, MlmArguments, ModelArguments
+from .encoding import train_tokenizer
+from .errors import UserError
+
+EMBEDDED_MODELS = Path(__file__).parent / "assets"
+
+
+def resolve(model_name_or_path: str) -> str:
+    """The folder of an embedded model, or the name as it stands: a folder of the user's, or a Hub id."""
+    embedded = EMBEDDED_MODELS / model_name_or_path
+    folder = Path(model_name_or_path)
+    if not folder.exists() and (embedded / "config.json").exists():
+        return str(embedded)
+    if folder.exists() and not (folder / "config.json").exists():
+        raise UserError(f"--model_name_or_path {model_name_or_path} is no model folder: it has no config.json")
+    if not folder.exists() and folder.parts[:1] in ((".",), ("..",), ("/",), ("outputs",)):
+        raise UserError(f"--model_name_or_path {model_name_or_path}: there is no such folder")
+    return model_name_or_path
+
+
+def load(auto_class: type, model_args: CheckpointArguments, **kwargs):
+    """`auto_class.from_pretrained` for the model that the arguments name, where a user's mistake is one line."""
+    try:
+        return auto_class.from_pretrained(
+            resolve(model_args.model_name_or_path),
+            revision=model_args.revision,
+            trust_remote_code=model_args.trust_remote_code,
+            **kwargs,
+        )
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"--model_name_or_path {model_args.model_name_or_path} can't be loaded: {reason}") from error
+
+
+def load_config(model_args: CheckpointArguments, **kwargs):
+    return load(AutoConfig, model_args, **kwargs)
+
+
+def load_tokenizer(model_args: CheckpointArguments) -> PreTrainedTokenizerBase:
+    """The tokenizer, checked against the model's vocabulary and cut to the positions that the model has.
+
+    A folder with vocab.txt alone gives `model_max_length` 1e30, where truncation truncates nothing.
+    """
+    config, tokenizer = load_config(model_args), load(AutoTokenizer, model_args)
+    if len(tokenizer) > config.vocab_size or tokenizer.unk_token_id == tokenizer.mask_token_id:
+        raise UserError(
+            f"--model_name_or_path {model_args.model_name_or_path}: its tokenizer has {len(tokenizer):,} entries, "
+            f"its model {config.vocab_size:,}: they belong to different models"
+        )
+    tokenizer.model_max_length = min(tokenizer.model_max_length, readable_length(config))
+    return tokenizer
+
+
+def load_or_train_tokenizer(model_args: ModelArguments, args: MlmArguments, texts: Iterable[str]):
+    """The checkpoint's tokenizer; with `--from_scratch` a WordPiece vocabulary trained on `texts`."""
+    if not model_args.from_scratch:
+        return load_tokenizer(model_args)
+    tokenizer = train_tokenizer(texts, args.vocab_size, args.vocab_alphabet)
+    tokenizer.model_max_length = readable_length(load_config(model_args))
+    return tokenizer
+
+
+def readable_length(config) -> int:
+    """Tokens that the position table holds; RoBERTa's kind counts its positions from `pad_token_id + 1`."""
+    offset = config.pad_token_id + 1 if config.model_type in ("roberta", "xlm-roberta", "camembert") else 0
+    return config.max_position_embeddings - offset
+
+
+def load_classifier(
+    model_args: ModelArguments, label_names: Sequence[str], multi_label: bool = False, freeze_encoder: bool = False
+) -> PreTrainedModel:
+    """The encoder with a new head for `label_names`, in fp32 whatever the checkpoint's files hold.
+
+    `freeze_encoder` leaves the head and the pooler to train, and nothing else.
+    """
+    head = {
+        "id2label": dict(enumerate(label_names)),
+        "label2id": {name: index for index, name in enumerate(label_names)},
+        "problem_type": "multi_label_classification" if multi_label else "single_label_classification",
+    }
+    if model_args.from_scratch:
+        model = AutoModelForSequenceClassification.from_config(load_config(model_args, **head), dtype=torch.float32)
+    else:
+        # A checkpoint that was fine-tuned on other labels keeps its encoder and gets a new head.
+        model = load(
+            AutoModelForSequenceClassification, model_args, ignore_mismatched_sizes=True, dtype=torch.float32, **head
+        )
+    if freeze_encoder:
+        for name, parameter in model.base_model.named_parameters():
+            parameter.requires_grad = name.startswith("pooler.")
+    return model
+
+
+def load_masked_lm(
+    model_args: ModelArguments, tokenizer: PreTrainedTokenizerBase, dropout: float = 0.0
+) -> PreTrainedModel:
+    """A masked language model whose vocabulary projection sees the masked positions alone (`sparse_head`).
+
+    `dropout` holds while this model trains; the config that is saved keeps its own for the stages to come.
+    """
+    if model_args.from_scratch:
+        special_ids = {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("pad", "cls", "sep")}
+        config = load_config(model_args, vocab_size=len(tokenizer), **special_ids)
+        model = AutoModelForMaskedLM.from_config(config, dtype=torch.float32)
+    else:
+        model = carry_pooler(load(AutoModelForMaskedLM, model_args, dtype=torch.float32), model_args)
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = dropout
+    return sparse_head(model)
+
+
+def carry_pooler(model: PreTrainedModel, model_args: ModelArguments) -> PreTrainedModel:
+    """Keep the checkpoint's pooler, where it has one, for the classifier that starts from what is saved.
+
+    `BertForMaskedLM` has no pooler, so a classifier that starts from it would get a random one. The loss does not
+    reach it: it is frozen, and saved as it came.
+    """
+    encoder, loading = load(AutoModel, model_args, dtype=torch.float32, output_loading_info=True)
+    if getattr(encoder, "pooler", None) is not None and not any("pooler" in key for key in loading["missing_keys"]):
+        model.base_model.pooler = encoder.pooler.requires_grad_(False)
+    return model
+
+
+def sparse_head(model: PreTrainedModel) -> PreTrainedModel:
+    """Let everything behind the encoder see the masked positions alone: exact, and most of the work saved.
+
+    32 x 128 tokens x 21,128 words are 86 M logits, of which 15 % have a label. A call that passes
+    `masked_positions` (bool, shape (rows, length)) gets logits of shape (1, masked, vocabulary) in row-major order;
+    any other call gets the dense (rows, length, vocabulary). Works by hooks, so a model's forward stays its own.
+    """
+
+    def take_masked_positions(module, args, kwargs):
+        module.masked_positions = kwargs.pop("masked_positions", None)
+        return args, kwargs
+
+    def keep_masked_positions(module, args, outputs):
+        if model.masked_positions is not None:
+            outputs["last_hidden_state"] = outputs["last_hidden_state"][model.masked_positions].unsqueeze(0)
+        return outputs
+
+    model.masked_positions = None
+    model.register_forward_pre_hook(take_masked_positions, with_kwargs=True)
+    model.base_model.register_forward_hook(keep_masked_positions)
+    return model
+
+
+def add_lora(model: PreTrainedModel, args: LoraArguments) -> PeftModel:
+    """Freeze the encoder; train low-rank adapters beside its projections (Hu et al. 2021, arXiv 2106.09685), and the
+    head with its pooler in full.
+
+    The pooler belongs to the head: BertForMaskedLM has none, so in a classifier that starts from one it is random, and
+    frozen it would not be saved with the adapter: the reloaded model would give other logits.
+    """
+    head = [name for name, _ in model.named_children() if name != model.base_model_prefix and name != "dropout"]
+    pooler = ["pooler"] if getattr(model.base_model, "pooler", None) is not None else []
+    named = args.lora_target_modules
+    config = LoraConfig(
+        task_type=TaskType.SEQ_CLS,
+        r=args.lora_r,
+        lora_alpha=args.lora_alpha,
+        lora_dropout=args.lora_dropout,
+        target_modules=named.split(",") if named and named != "all-linear" else named,
+        modules_to_save=head + pooler,
+        use_rslora=args.use_rslora,
+        use_dora=args.use_dora,
+    )
+    try:
+        return get_peft_model(model, config)
+    except ValueError as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"--lora_target_modules {named}: {reason}") from error
+
+
+def save_lora(model: PeftModel, tokenizer: PreTrainedTokenizerBase, args: LoraArguments) -> None:
+    """Save the adapter, head and pooler to `adapter/`, and the model with the adapter merged in to `output_dir`
+    itself (unless `--no_merge`).
+
+    Apart, since `from_pretrained` applies an adapter that lies beside merged weights a second time. The config goes
+    with the adapter too: peft's own file has no label names.
+    """
+    if not args.should_save:
+        return
+    adapter_dir = Path(args.output_dir) / "adapter"
+    model.save_pretrained(adapter_dir)
+    model.get_base_model().config.save_pretrained(adapter_dir)
+    tokenizer.save_pretrained(adapter_dir)
+    if args.merge:
+        copy.deepcopy(model).merge_and_unload().save_pretrained(args.output_dir)
+        tokenizer.save_pretrained(args.output_dir)
+
+
+def load_trained_classifier(model_args: CheckpointArguments) -> PreTrainedModel:
+    """A classifier that one of the recipes, or anyone, has trained: a model folder, an adapter folder, or a Hub id."""
+    folder = Path(model_args.model_name_or_path)
+    if (folder / "adapter_config.json").exists():
+        config = load_config(model_args)
+        return AutoPeftModelForSequenceClassification.from_pretrained(folder, config=config, dtype=torch.float32)
+    architectures = load_config(model_args).architectures or ["none"]
+    if not architectures[0].endswith("ForSequenceClassification"):
+        raise UserError(
+            f"--model_name_or_path {model_args.model_name_or_path} is no classifier (it is {architectures[0]}): "
+            "train one with recipes/finetune.py or recipes/lora.py"
+        )
+    return load(AutoModelForSequenceClassification, model_args, dtype=torch.float32)
+
+
+def count_parameters(model: torch.nn.Module) -> tuple[int, int]:
+    """Trained and frozen weights."""
+    trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    return trained, sum(parameter.numel() for parameter in model.parameters()) - trained

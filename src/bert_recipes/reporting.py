@@ -1,0 +1,203 @@
+"""What a run leaves: predictions.csv, figures, all_results.json, a model card, and the table that ends the screen."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import yaml
+from datasets import Dataset
+
+from .arguments import DataArguments, LabelledDataArguments, ModelArguments, PredictArguments
+from .baseline import score_baseline
+from .corpora import corpus_fingerprint
+from .data import ClassificationData
+from .figures import draw_confusion, draw_training
+from .inference import join_labels, name_predictions, predict, score_file, write_file
+from .training import Trainer
+
+Results = dict[str, float]
+Table = list[list[str]]  # a heading, then a line each
+
+CLASSIFIER_SCORES = {"accuracy": "accuracy", "macro-F1": "macro_f1"}
+MASKED_LM_SCORES = {"loss": "loss", "perplexity": "perplexity", "masked accuracy": "masked_accuracy"}
+
+
+def report_classifier(
+    trainer: Trainer,
+    results: Results,
+    data: ClassificationData,
+    model_args: ModelArguments,
+    data_args: LabelledDataArguments,
+) -> Results:
+    """Predict the test split, score the baseline beside it, and write all that a classifier's run leaves.
+
+    Returns the results with `test_*` and `baseline_*` added.
+    """
+    args, test, output_dir = trainer.args, data.corpus["test"], Path(trainer.args.output_dir)
+    if args.do_predict:
+        logits, test_results = predict(trainer, data.encoded["test"])
+        results |= test_results
+    trainer.end()
+    if not trainer.is_world_process_zero():
+        return results
+    if args.do_predict:
+        predictions = name_predictions(logits, data.label_names, data.multi_label)
+        write_file(test, {"label": join_labels(test["label"]), **predictions}, output_dir / "predictions.csv")
+        confusion = output_dir / "figures" / "confusion.png"
+        draw_confusion(test["label"], predictions["prediction"], data.label_names, confusion)
+    if args.baseline:
+        print("Fitting character tf-idf + logistic regression on the same rows …", flush=True)
+        scores = score_baseline(data.corpus, data.text_columns, data.label_names)
+        results |= {f"baseline_{name}": value for name, value in scores.items()}
+    draw_training(trainer.state.log_history, ("accuracy", "macro_f1"), output_dir / "figures" / "training.png")
+    table = results_table(
+        results,
+        {"this run, test": "test", "this run, validation": "eval", "character tf-idf + LR, test": "baseline"},
+        CLASSIFIER_SCORES,
+    )
+    sizes = {f"{split} rows": len(rows) for split, rows in data.corpus.items()}
+    finish(
+        trainer,
+        results,
+        table,
+        model_card("text-classification", trainer, results, table, model_args, data_args, sizes),
+    )
+    return results
+
+
+def report_masked_lm(
+    trainer: Trainer, results: Results, model_args: ModelArguments, data_args: DataArguments
+) -> Results:
+    """Write all that a masked language model's run leaves, its score after each number of tokens seen included.
+
+    Returns the results with `train_tokens_seen` added.
+    """
+    trainer.end()
+    if not trainer.is_world_process_zero():
+        return results
+    tokens = sum(trainer.train_dataset.lengths)
+    results |= {"train_tokens_seen": round(tokens * (trainer.state.epoch or 0))}
+    figure = Path(trainer.args.output_dir) / "figures" / "training.png"
+    draw_training(trainer.state.log_history, ("masked_accuracy",), figure)
+    table = results_table(results, {"validation": "eval"}, MASKED_LM_SCORES)
+    curve = [["tokens seen", *MASKED_LM_SCORES]]
+    for entry in trainer.state.log_history:
+        if "eval_loss" in entry:
+            scores = [f"{entry[f'eval_{name}']:.4f}" for name in MASKED_LM_SCORES.values()]
+            curve.append([f"{round(tokens * entry['epoch']):,}", *scores])
+    sizes = {
+        "training chunks": len(trainer.train_dataset),
+        "training tokens": tokens,
+        "tokens seen": results["train_tokens_seen"],
+        "validation chunks": len(trainer.eval_dataset),
+    }
+    card = model_card("fill-mask", trainer, results, table, model_args, data_args, sizes)
+    finish(trainer, results, table, f"{card}\n## Score against tokens seen\n\n{as_markdown(curve)}\n")
+    return results
+
+
+def report_predictions(trainer: Trainer, logits: np.ndarray, rows: Dataset, args: PredictArguments) -> Results:
+    """Write the labelled file; where it had labels of its own, score them and return the metrics."""
+    trainer.end()
+    if not trainer.is_world_process_zero():
+        return {}
+    config = trainer.model.config
+    label_names = [config.id2label[index] for index in range(config.num_labels)]
+    multi_label = config.problem_type == "multi_label_classification"
+    write_file(rows, name_predictions(logits, label_names, multi_label), Path(args.output_file))
+    separator = args.label_separator if multi_label else None
+    scores = score_file(logits, rows, args.label_column, label_names, separator)
+    if scores:
+        print_table([["", *scores], [args.input_file, *(f"{value:.4f}" for value in scores.values())]])
+    print(f"\n{len(rows):,} rows labelled, saved in {args.output_file}")
+    return scores
+
+
+def finish(trainer: Trainer, results: Results, table: Table, card: str) -> None:
+    """The card, then the results: a folder that has all_results.json holds a finished run."""
+    output_dir = Path(trainer.args.output_dir)
+    (output_dir / "README.md").write_text(card, encoding="utf-8")
+    (output_dir / "all_results.json").write_text(json.dumps(results, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    print_table(table)
+    print(f"\n{cost(results)}\nsaved in {output_dir}")
+
+
+def results_table(results: Results, prefixes: dict[str, str], scores: dict[str, str]) -> Table:
+    """A line for each of `prefixes` (title -> prefix) that was scored; `scores` maps headings to metrics."""
+    lines = [
+        [title, *(f"{results[f'{prefix}_{name}']:.4f}" for name in scores.values())]
+        for title, prefix in prefixes.items()
+        if all(f"{prefix}_{name}" in results for name in scores.values())
+    ]
+    return [["", *scores], *lines]
+
+
+def print_table(table: Table) -> None:
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    print()
+    for title, *cells in table:
+        numbers = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
+        print("  ".join((title.ljust(widths[0]), *numbers)))
+
+
+def as_markdown(table: Table) -> str:
+    heading, *lines = ["| " + " | ".join(line) + " |" for line in table]
+    return "\n".join([heading, "|---|" + "---:|" * (len(table[0]) - 1), *lines])
+
+
+def cost(results: Results) -> str:
+    """What the run took, in words: weights trained and frozen, time, peak memory."""
+    parts = [f"{results['train_parameters']:,} weights trained, {results['frozen_parameters']:,} frozen"]
+    if "train_runtime" in results:
+        minutes, seconds = divmod(round(results["train_runtime"]), 60)
+        parts.append(f"{minutes} min {seconds} s of training")
+    return ", ".join([*parts, f"peak memory {results['train_peak_memory_mb']:,.0f} MB"])
+
+
+def model_card(
+    task: str,
+    trainer: Trainer,
+    results: Results,
+    table: Table,
+    model_args: ModelArguments,
+    data_args: DataArguments,
+    sizes: dict[str, int],
+) -> str:
+    """README.md of a model: its results, the text it saw (with hashes), and how to make it again."""
+    args = trainer.args
+    front_matter = {"pipeline_tag": task, "library_name": "transformers", "tags": ["bert-recipes"]}
+    if not model_args.from_scratch:
+        front_matter["base_model"] = model_args.model_name_or_path
+    data = [f"- {name}: {size:,}" for name, size in sizes.items()]
+    data += [f"- `{name}`, sha256 `{digest}`" for name, digest in corpus_fingerprint(data_args).items()]
+    given = {
+        "learning_rate": args.learning_rate,
+        "seed": args.seed,
+        **model_args.given,
+        **data_args.given,
+        **args.given,
+    }
+    packages = ", ".join(
+        f"{name} {version(name)}" for name in ("torch", "transformers", "accelerate", "datasets", "peft")
+    )
+    sections = [
+        f"---\n{yaml.safe_dump(front_matter, sort_keys=False)}---",
+        f"# {Path(args.output_dir).name}",
+        f'`transformers.pipeline("{task}", model="{args.output_dir}")`',
+        "## Results",
+        as_markdown(table),
+        f"{cost(results)}.",
+        "## Data",
+        "\n".join(data),
+        "## How it was made",
+        f"```\naccelerate launch {shlex.join(sys.argv)}\n```",
+        "With these arguments, from its config file or its command line, and the defaults of the recipe:",
+        f"```yaml\n{yaml.safe_dump(given, allow_unicode=True, sort_keys=False)}```",
+        f"{packages}; processes: {args.world_size}; device: {args.device.type}.",
+    ]
+    return "\n\n".join(sections) + "\n"

@@ -1,0 +1,212 @@
+"""The one Trainer of every recipe: train, evaluate, predict, save, resume."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+from pathlib import Path
+
+import numpy as np
+import torch
+import transformers
+from datasets import Dataset, DatasetDict
+from transformers import (
+    DataCollatorWithPadding,
+    EarlyStoppingCallback,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    TrainerCallback,
+)
+from transformers.trainer_pt_utils import get_length_grouped_indices
+from transformers.trainer_utils import get_last_checkpoint
+
+from .arguments import MlmArguments, RecipeArguments
+from .errors import UserError
+from .losses import classification_loss, masked_language_model_loss
+from .masking import MaskedChunks, MaskedLanguageModelCollator
+from .metrics import MEAN_LOSS, classification_metrics, masked_language_model_metrics, token_losses
+from .models import count_parameters
+
+PAD_TO_MULTIPLE_OF = 16  # few lengths: each one costs kernels that stay in memory
+
+
+class Trainer(transformers.Trainer):
+    """`transformers.Trainer`, right where the stock one is not: rows of like length in an order that every process and
+    every resume shares, an evaluation loss that weighs rows alike, and a stop at the first loss that is not finite."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.add_callback(SetEpoch(self))
+        if self.args.early_stopping_patience is not None:
+            self.add_callback(EarlyStoppingCallback(self.args.early_stopping_patience))
+
+    def _get_train_sampler(self, train_dataset=None):
+        if self.args.train_sampling_strategy != "group_by_length":
+            return super()._get_train_sampler(train_dataset)
+        # Trainer drops the length column before its own sampler can see it.
+        self.train_sampler = LengthGroupedSampler(
+            lengths_of(self.train_dataset),
+            self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size,
+            self.args.seed if self.args.data_seed is None else self.args.data_seed,
+        )
+        return self.train_sampler
+
+    def _get_eval_sampler(self, eval_dataset):
+        # Trainer would group evaluation rows by length too, and predictions would come out permuted.
+        return torch.utils.data.SequentialSampler(eval_dataset)
+
+    def training_step(self, model, inputs, num_items_in_batch=None):
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        if not torch.isfinite(loss):
+            raise UserError(
+                f"the loss is {loss.item()} at step {self.state.global_step + 1}, "
+                f"learning rate {self._get_learning_rate():.2e}: lower --learning_rate or --max_grad_norm, "
+                f"or train in fp32 (--precision fp32)"
+            )
+        return loss
+
+    def evaluation_loop(self, *args, metric_key_prefix: str = "eval", **kwargs):
+        output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
+        mean_loss = output.metrics.pop(f"{metric_key_prefix}_{MEAN_LOSS}", None)
+        if mean_loss is not None:
+            output.metrics[f"{metric_key_prefix}_loss"] = mean_loss
+        return output
+
+    def _save(self, *args, **kwargs):
+        super()._save(*args, **kwargs)
+        if self.args.should_save:  # a pickle; README.md of the run holds the arguments as text
+            output_dir = Path(kwargs.get("output_dir") or (args[0] if args else self.args.output_dir))
+            (output_dir / "training_args.bin").unlink(missing_ok=True)
+
+
+class LengthGroupedSampler(torch.utils.data.Sampler):
+    """Rows in random order, fifty batches of them at a time sorted by length, so that a batch has little padding.
+
+    The order is a function of (seed, epoch): every process draws the same one, and a resumed run goes on in it.
+    """
+
+    def __init__(self, lengths: list[int], batch_size: int, seed: int):
+        self.lengths, self.batch_size, self.seed, self.epoch = lengths, batch_size, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __iter__(self):
+        generator = torch.Generator().manual_seed(self.seed + self.epoch)
+        return iter(get_length_grouped_indices(self.lengths, self.batch_size, generator=generator))
+
+
+class SetEpoch(TrainerCallback):
+    """Tells the sampler and the data set which epoch it is, however accelerate has wrapped them."""
+
+    def __init__(self, trainer: Trainer):
+        self.trainer = trainer
+
+    def on_epoch_begin(self, args, state, control, **kwargs):
+        for target in (getattr(self.trainer, "train_sampler", None), self.trainer.train_dataset):
+            if hasattr(target, "set_epoch"):
+                target.set_epoch(int(state.epoch))
+
+
+def lengths_of(dataset: Dataset | MaskedChunks) -> list[int]:
+    return dataset.lengths if isinstance(dataset, MaskedChunks) else list(dataset["length"])
+
+
+def sort_by_length(dataset: Dataset) -> Dataset:
+    """For an evaluation, whose figures do not depend on the order: batches of like length have little padding."""
+    return dataset.select(np.argsort(dataset["length"], kind="stable"))
+
+
+def classifier_trainer(
+    model: PreTrainedModel,
+    args: RecipeArguments,
+    tokenizer: PreTrainedTokenizerBase,
+    dataset: DatasetDict | None = None,
+) -> Trainer:
+    """A Trainer for encoded texts (`encoding.encode_texts`): with the splits train and validation, or to predict."""
+    args.learning_rate = args.learning_rate or suitable_learning_rate(args, model)
+    return Trainer(
+        model=model,
+        args=args,
+        train_dataset=dataset and dataset["train"],
+        eval_dataset=dataset and sort_by_length(dataset["validation"]),
+        processing_class=tokenizer,
+        data_collator=DataCollatorWithPadding(tokenizer, pad_to_multiple_of=PAD_TO_MULTIPLE_OF),
+        compute_loss_func=classification_loss(args.label_smoothing_factor),
+        compute_metrics=classification_metrics,
+    )
+
+
+def masked_language_model_trainer(
+    model: PreTrainedModel, args: MlmArguments, tokenizer: PreTrainedTokenizerBase, chunks: DatasetDict
+) -> Trainer:
+    """A Trainer for chunks (`encoding.chunk_documents`) with the splits train and validation."""
+    args.learning_rate = args.learning_rate or suitable_learning_rate(args, model)
+    return Trainer(
+        model=model,
+        args=args,
+        train_dataset=MaskedChunks(chunks["train"], tokenizer, args.mlm_probability, args.seed),
+        # One fixed seed: runs with different seeds are scored on the same masks.
+        eval_dataset=MaskedChunks(sort_by_length(chunks["validation"]), tokenizer, args.mlm_probability, seed=0),
+        processing_class=tokenizer,
+        data_collator=MaskedLanguageModelCollator(tokenizer, PAD_TO_MULTIPLE_OF),
+        compute_loss_func=masked_language_model_loss,
+        compute_metrics=masked_language_model_metrics,
+        preprocess_logits_for_metrics=token_losses,
+    )
+
+
+def suitable_learning_rate(args: RecipeArguments, model: PreTrainedModel) -> float:
+    """The recipe's rate for a 768-wide model, scaled by 768 / width: narrow models want larger steps
+    (Yang et al. 2022, arXiv 2203.03466, for Adam)."""
+    return float(f"{args.base_learning_rate * 768 / model.config.hidden_size:.3g}")
+
+
+def train_and_evaluate(trainer: Trainer) -> dict[str, float]:
+    """Train (from a checkpoint where the arguments ask for one), then score the best model on the validation split.
+
+    Returns the results so far: `train_*` (with trained and frozen parameters and the peak memory) and `eval_*`.
+    """
+    args, results = trainer.args, {}
+    if args.do_train:
+        checkpoint = find_checkpoint(args)
+        if args.overwrite and args.should_save:
+            forget_run(Path(args.output_dir))
+        results.update(trainer.train(resume_from_checkpoint=checkpoint).metrics)
+    if args.do_eval:
+        results.update(trainer.evaluate())
+    trained, frozen = count_parameters(trainer.model)
+    return {
+        **results,
+        "train_parameters": trained,
+        "frozen_parameters": frozen,
+        "train_peak_memory_mb": peak_memory_mb(args.device),
+    }
+
+
+def find_checkpoint(args: RecipeArguments) -> str | None:
+    """The checkpoint to go on from: the folder that is named, or for `auto` the newest of output_dir, or none."""
+    checkpoint = args.resume_from_checkpoint
+    if checkpoint == "auto":
+        checkpoint = get_last_checkpoint(args.output_dir) if Path(args.output_dir).is_dir() else None
+        print(f"Going on from {checkpoint}" if checkpoint else f"No checkpoint in {args.output_dir}: starting anew")
+    elif checkpoint is not None and not (Path(checkpoint) / "trainer_state.json").exists():
+        raise UserError(f"--resume_from_checkpoint {checkpoint}: no checkpoint is there (it has no trainer_state.json)")
+    return checkpoint
+
+
+def forget_run(output_dir: Path) -> None:
+    """What `--overwrite` lets go of: the checkpoints and the results, which a new run would be mixed up with."""
+    for checkpoint in output_dir.glob("checkpoint-*"):
+        shutil.rmtree(checkpoint)
+    (output_dir / "all_results.json").unlink(missing_ok=True)
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """Peak memory of this process in MB: of the GPU where it trains on one, else resident memory."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6  # Linux counts in KiB
