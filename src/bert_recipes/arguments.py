@@ -392,7 +392,8 @@ def parse(*dataclass_types: type, argv: list[str] | None = None) -> tuple:
     # Later flags win in argparse: the file's stand in front of the user's.
     argv = parser.read_config(config) + argv if config else argv
     *instances, _ = parser.parse_args_into_dataclasses(argv, look_for_args_file=False)
-    given = {name: value for name, value in vars(parser.parse_args(argv)).items() if value != parser.get_default(name)}
+    defaults, parsed = vars(parser.parse_args([])), vars(parser.parse_args(argv))
+    given = {name: value for name, value in parsed.items() if value != defaults[name]}
     for instance in instances:
         instance.given = {field.name: given[field.name] for field in fields(instance) if field.name in given}
         if isinstance(instance, RecipeArguments):

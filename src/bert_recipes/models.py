@@ -226,6 +226,7 @@ def load_trained_classifier(model_args: CheckpointArguments) -> PreTrainedModel:
 
 
 def count_parameters(model: torch.nn.Module) -> tuple[int, int]:
-    """Trained and frozen weights."""
-    trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    return trained, sum(parameter.numel() for parameter in model.parameters()) - trained
+    """Trained and frozen weights; peft's idle copies of the modules that it trains in full are no part of the model."""
+    used = [parameter for name, parameter in model.named_parameters() if ".original_module." not in name]
+    trained = sum(parameter.numel() for parameter in used if parameter.requires_grad)
+    return trained, sum(parameter.numel() for parameter in used) - trained

@@ -23,6 +23,7 @@ from .training import Trainer
 Results = dict[str, float]
 Table = list[list[str]]  # a heading, then a line each
 
+PACKAGES = ("torch", "transformers", "accelerate", "datasets", "peft")
 CLASSIFIER_SCORES = {"accuracy": "accuracy", "macro-F1": "macro_f1"}
 MASKED_LM_SCORES = {"loss": "loss", "perplexity": "perplexity", "masked accuracy": "masked_accuracy"}
 
@@ -61,12 +62,8 @@ def report_classifier(
         CLASSIFIER_SCORES,
     )
     sizes = {f"{split} rows": len(rows) for split, rows in data.corpus.items()}
-    finish(
-        trainer,
-        results,
-        table,
-        model_card("text-classification", trainer, results, table, model_args, data_args, sizes),
-    )
+    card = model_card("text-classification", trainer, results, table, model_args, data_args, sizes)
+    finish(trainer, results, table, card)
     return results
 
 
@@ -175,16 +172,9 @@ def model_card(
         front_matter["base_model"] = model_args.model_name_or_path
     data = [f"- {name}: {size:,}" for name, size in sizes.items()]
     data += [f"- `{name}`, sha256 `{digest}`" for name, digest in corpus_fingerprint(data_args).items()]
-    given = {
-        "learning_rate": args.learning_rate,
-        "seed": args.seed,
-        **model_args.given,
-        **data_args.given,
-        **args.given,
-    }
-    packages = ", ".join(
-        f"{name} {version(name)}" for name in ("torch", "transformers", "accelerate", "datasets", "peft")
-    )
+    given = {"learning_rate": args.learning_rate, "seed": args.seed}
+    given |= model_args.given | data_args.given | args.given
+    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     sections = [
         f"---\n{yaml.safe_dump(front_matter, sort_keys=False)}---",
         f"# {Path(args.output_dir).name}",
