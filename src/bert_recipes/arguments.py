@@ -6,6 +6,7 @@ import argparse
 import difflib
 import json
 import os
+import re
 import sys
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -150,7 +151,7 @@ class RecipeArguments(transformers.TrainingArguments):
         try:
             super().__post_init__()
         except ValueError as error:
-            raise UserError(str(error)) from error
+            raise UserError(" ".join(str(error).split())) from error
         refuse_separate_runs(self)
 
 
@@ -331,7 +332,7 @@ class RecipeParser(HfArgumentParser):
         self.add_argument("--config", help="a YAML file of flat keys, each an argument's name; the command line wins")
 
     def error(self, message: str):
-        raise UserError(message)
+        raise UserError(re.sub("/--[a-z0-9-]+", "", message))  # --learning_rate/--learning-rate: one name is enough
 
     def parse_known_args(self, args=None, namespace=None):
         namespace, unknown = super().parse_known_args(args, namespace)

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
-from peft import AutoPeftModelForSequenceClassification, LoraConfig, PeftModel, TaskType, get_peft_model
+from peft import LoraConfig, PeftConfig, PeftModel, TaskType, get_peft_model
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -47,7 +48,7 @@ def load(auto_class: type, model_args: CheckpointArguments, **kwargs):
             trust_remote_code=model_args.trust_remote_code,
             **kwargs,
         )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"--model_name_or_path {model_args.model_name_or_path} can't be loaded: {reason}") from error
 
@@ -214,8 +215,11 @@ def load_trained_classifier(model_args: CheckpointArguments) -> PreTrainedModel:
     """A classifier that one of the recipes, or anyone, has trained: a model folder, an adapter folder, or a Hub id."""
     folder = Path(model_args.model_name_or_path)
     if (folder / "adapter_config.json").exists():
-        config = load_config(model_args)
-        return AutoPeftModelForSequenceClassification.from_pretrained(folder, config=config, dtype=torch.float32)
+        # AutoPeftModel would want the label maps again: they lie beside the adapter.
+        base_args = CheckpointArguments(PeftConfig.from_pretrained(folder).base_model_name_or_path)
+        config = AutoConfig.from_pretrained(folder)
+        base = load(AutoModelForSequenceClassification, base_args, config=config, dtype=torch.float32)
+        return PeftModel.from_pretrained(base, folder)
     architectures = load_config(model_args).architectures or ["none"]
     if not architectures[0].endswith("ForSequenceClassification"):
         raise UserError(

@@ -1,0 +1,64 @@
+"""Small models on real text: a tiny BERT with the embedded model's vocabulary, and the recipes as functions."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before any import reads it
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+import pytest
+import torch
+from transformers import AutoTokenizer, BertConfig, BertForMaskedLM
+
+from bert_recipes.models import EMBEDDED_MODELS
+
+ROOT = Path(__file__).parents[1]
+SHORT = [
+    *("--max_train_samples", "48", "--max_eval_samples", "24", "--max_test_samples", "24", "--max_steps", "4"),
+    *("--per_device_train_batch_size", "8", "--disable_tqdm", "true"),
+]
+
+
+@pytest.fixture(scope="session")
+def tokenizer():
+    return AutoTokenizer.from_pretrained(EMBEDDED_MODELS / "bert-mini-zh")
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory, tokenizer) -> Path:
+    """A folder with a BertForMaskedLM of 2 layers, 32 wide, without dropout: runs can be compared to 1e-5."""
+    folder = tmp_path_factory.mktemp("tiny") / "model"
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=128,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    BertForMaskedLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def recipe(name: str):
+    """The module recipes/<name>.py."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "recipes" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def execute(*words: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess:
+    """Run a command with the tests' own Python and tools first on the path."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        words, cwd=cwd, env={**os.environ, "PATH": path, **environment}, capture_output=True, text=True, timeout=300
+    )

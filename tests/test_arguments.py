@@ -1,0 +1,169 @@
+import os
+
+import pytest
+import torch
+
+from bert_recipes.arguments import (
+    DataArguments,
+    FinetuneArguments,
+    LabelledDataArguments,
+    LoraArguments,
+    MlmArguments,
+    ModelArguments,
+    PredictArguments,
+    RecipeParser,
+    parse,
+)
+from bert_recipes.errors import UserError
+
+GROUPS = (ModelArguments, LabelledDataArguments, FinetuneArguments)
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ACCELERATE_MIXED_PRECISION", raising=False)
+
+
+def write(path, text):
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_the_command_line_wins_over_the_file_and_the_file_over_the_default(tmp_path):
+    config = write(tmp_path / "a.yaml", "learning_rate: 2e-5\nseed: 7\nmax_length: 64\n")
+    _, data_args, args = parse(*GROUPS, argv=["--config", config, "--seed", "8"])
+    assert (args.learning_rate, args.seed, data_args.max_length) == (2e-5, 8, 64)
+    assert args.per_device_train_batch_size == FinetuneArguments.per_device_train_batch_size
+    assert parse(*GROUPS, argv=["--seed", "8", f"--config={config}"])[2].seed == 8
+
+
+def test_yaml_values_are_typed_by_their_field(tmp_path):
+    text = "bf16: false\nwarmup_steps: 0.1\nnum_train_epochs: 3\nlr_scheduler_kwargs: {num_cycles: 2}\nrun_name: 12\n"
+    args = parse(*GROUPS, argv=["--config", write(tmp_path / "a.yaml", text)])[2]
+    assert args.bf16 is False and args.warmup_steps == 0.1 and isinstance(args.num_train_epochs, float)
+    assert args.lr_scheduler_kwargs == {"num_cycles": 2} and args.run_name == "12"
+
+
+def test_what_was_given_is_kept_for_the_card(tmp_path):
+    config = write(tmp_path / "a.yaml", "seed: 7\n")
+    model_args, data_args, args = parse(*GROUPS, argv=["--config", config, "--text_columns", "a,b"])
+    assert (model_args.given, data_args.given, args.given) == ({}, {"text_columns": "a,b"}, {"seed": 7})
+
+
+@pytest.mark.parametrize(
+    "argv, message",
+    [
+        (["--learning_rat", "1"], "unknown argument --learning_rat: did you mean --learning_rate?"),
+        (["--learning_rate", "fast"], "--learning_rate: invalid float value: 'fast'"),
+        (["--config", "none.yaml"], "--config none.yaml: No such file"),
+        (["--config", "typo.yaml"], "unknown key lerning_rate: did you mean --learning_rate?"),
+        (["--config", "list.yaml"], "expected flat keys"),
+        (["--config", "broken.yaml"], "broken.yaml is not YAML"),
+        (["--config", "value.yaml"], "--seed: invalid int value: 'many'"),
+        (["--fp16"], "fp16 needs a GPU"),
+        (["--bf16", "--precision", "fp32"], "bf16 and as fp32"),
+        (["--eval_strategy", "sometimes"], "sometimes is not a valid"),
+        (["--train_file", "a.csv", "--dataset_name", "reviews"], "both given"),
+        (["--test_file", "a.csv"], "--test_file needs a --train_file"),
+        (["--text_columns", "a,b,c"], "name one column, or two"),
+        (["--max_train_samples", "0"], "--max_train_samples 0: must be 1 or more"),
+    ],
+)
+def test_mistakes_are_one_line(tmp_path, argv, message):
+    write(tmp_path / "typo.yaml", "lerning_rate: 1\n")
+    write(tmp_path / "list.yaml", "- 1\n")
+    write(tmp_path / "broken.yaml", "a: [1\n")
+    write(tmp_path / "value.yaml", "seed: many\n")
+    with pytest.raises(UserError) as error:
+        parse(*GROUPS, argv=argv)
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("share", ["0", "1", "-0.5"])
+def test_a_masking_share_outside_0_and_1(share):
+    with pytest.raises(UserError, match="--mlm_probability"):
+        parse(ModelArguments, DataArguments, MlmArguments, argv=[f"--mlm_probability={share}"])
+
+
+@pytest.mark.parametrize(
+    "argv, message",
+    [
+        ([], "--input_file is missing"),
+        (["--input_file", "a.csv"], "--output_file is missing"),
+        (["--input_file", "a.csv", "--output_file", "b.xlsx"], "must end in .csv"),
+        (["--input_file", "a.csv", "--output_file", "there.csv"], "exists: name another"),
+    ],
+)
+def test_mistakes_of_predict(tmp_path, argv, message):
+    write(tmp_path / "there.csv", "text\n")
+    with pytest.raises(UserError, match=message):
+        parse(PredictArguments, argv=argv)
+
+
+def test_help_has_a_line_for_each_argument_in_groups():
+    text = RecipeParser((ModelArguments, LabelledDataArguments, LoraArguments)).format_help()
+    assert "model:" in text and "data:" in text and "--lora_r LORA_R" in text
+    assert "--learning-rate" not in text and "--no_baseline" in text
+
+
+def test_a_default_output_dir_steps_aside_and_a_named_one_does_not(tmp_path):
+    def output_dir(*argv):
+        return parse(*GROUPS, argv=list(argv))[2].output_dir
+
+    assert output_dir() == "outputs/finetune"
+    for name in ("finetune", "finetune-2"):
+        (tmp_path / "outputs" / name).mkdir(parents=True)
+        write(tmp_path / "outputs" / name / "all_results.json", "{}")
+    assert output_dir() == "outputs/finetune-3"
+    assert output_dir("--overwrite") == "outputs/finetune-2"
+    with pytest.raises(UserError, match="holds an earlier run"):
+        output_dir("--output_dir", "outputs/finetune")
+    assert output_dir("--output_dir", "outputs/finetune", "--overwrite") == "outputs/finetune"
+
+
+def test_resuming_a_finished_run_says_so_and_ends_well(tmp_path, capsys):
+    (tmp_path / "done").mkdir()
+    write(tmp_path / "done" / "all_results.json", "{}")
+    with pytest.raises(SystemExit) as end:
+        parse(*GROUPS, argv=["--output_dir", "done", "--resume_from_checkpoint", "auto"])
+    assert end.value.code == 0 and "finished run" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "argv, launched, expected",
+    [
+        ([], "no", "no"),  # a CPU: fp32
+        ([], "bf16", "bf16"),
+        (["--bf16"], "no", "bf16"),
+        (["--precision", "bf16"], "no", "bf16"),
+        (["--precision", "fp32"], "bf16", "no"),
+    ],
+)
+def test_precision_is_the_flags_then_the_launchs_then_the_devices(monkeypatch, argv, launched, expected):
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", launched)
+    args = parse(*GROUPS, argv=["--use_cpu", *argv])[2]
+    assert args.mixed_precision == expected and args.bf16 == (expected == "bf16") and not args.fp16
+
+
+def test_a_bare_accelerate_launch_uses_every_core(monkeypatch):
+    cores, before = len(os.sched_getaffinity(0)), torch.get_num_threads()
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")  # what accelerate exports when nothing was said,
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # and with it
+    torch.set_num_threads(1)
+    try:
+        parse(*GROUPS, argv=["--use_cpu"])
+        assert torch.get_num_threads() == cores
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", str(cores))
+        parse(*GROUPS, argv=["--use_cpu"])
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_processes_that_would_train_apart_are_stopped(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    from bert_recipes.arguments import refuse_separate_runs
+
+    with pytest.raises(UserError, match="2 processes were launched, but they train as 1"):
+        refuse_separate_runs(type("Arguments", (), {"world_size": 1})())

@@ -1,0 +1,215 @@
+import copy
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch.nn import functional
+from transformers import (
+    AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
+    BertConfig,
+    BertForSequenceClassification,
+    BertModel,
+    DistilBertConfig,
+    ElectraConfig,
+    ModernBertConfig,
+    RobertaConfig,
+    pipeline,
+)
+
+from bert_recipes.arguments import CheckpointArguments, LoraArguments, ModelArguments
+from bert_recipes.errors import UserError
+from bert_recipes.models import (
+    EMBEDDED_MODELS,
+    add_lora,
+    count_parameters,
+    load_classifier,
+    load_masked_lm,
+    load_tokenizer,
+    load_trained_classifier,
+    save_lora,
+    sparse_head,
+)
+
+TEXTS = ["房间很干净，服务也好。", "这本书不值得买，纸张太差", "电池只能用两个小时"]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        BertConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, vocab_size=99),
+        RobertaConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, vocab_size=99),
+        DistilBertConfig(dim=32, n_layers=2, n_heads=2, hidden_dim=64, vocab_size=99),
+        ElectraConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, vocab_size=99),
+        ModernBertConfig(
+            hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, vocab_size=99,
+            pad_token_id=0, bos_token_id=1, eos_token_id=2, cls_token_id=1, sep_token_id=2,
+        ),
+    ],
+    ids=lambda config: config.model_type,
+)  # fmt: skip
+def test_the_sparse_head_gives_the_dense_loss_and_gradients(config):
+    torch.manual_seed(0)
+    dense = AutoModelForMaskedLM.from_config(config).eval()
+    sparse = sparse_head(copy.deepcopy(dense))
+    input_ids = torch.randint(5, 99, (3, 16))
+    labels = torch.where(torch.rand(3, 16) < 0.3, input_ids, -100)
+    logits = sparse(input_ids=input_ids, masked_positions=labels != -100).logits
+    assert logits.shape == (1, (labels != -100).sum(), 99)
+    dense_loss = functional.cross_entropy(dense(input_ids=input_ids).logits.view(-1, 99), labels.view(-1))
+    sparse_loss = functional.cross_entropy(logits[0], labels[labels != -100])
+    torch.testing.assert_close(sparse_loss, dense_loss, atol=1e-6, rtol=1e-5)
+    dense_loss.backward()
+    sparse_loss.backward()
+    for (name, parameter), other in zip(dense.named_parameters(), sparse.parameters(), strict=True):
+        if parameter.grad is not None:
+            torch.testing.assert_close(other.grad, parameter.grad, atol=1e-6, rtol=1e-5, msg=name)
+    assert sparse(input_ids=input_ids).logits.shape == (3, 16, 99)  # any other call stays dense
+
+
+def test_the_embedded_model_loads_with_plain_transformers_and_is_small():
+    folder = EMBEDDED_MODELS / "bert-mini-zh"
+    guesses = pipeline("fill-mask", model=str(folder))("北京是中国的首[MASK]。")
+    assert len(guesses) == 5 and all(len(guess["token_str"]) >= 1 for guess in guesses)
+    assert sum(file.stat().st_size for file in folder.iterdir()) <= 25e6
+    config = json.loads((folder / "config.json").read_text())
+    assert (config["num_hidden_layers"], config["hidden_size"]) == (4, 256)
+
+
+def test_it_guesses_better_than_chance(tokenizer):
+    """Some two thousand characters of validation text; the most common one would be right in 4 % of the cases."""
+    from bert_recipes.arguments import DataArguments
+    from bert_recipes.corpora import load_corpus
+
+    model = AutoModelForMaskedLM.from_pretrained(EMBEDDED_MODELS / "bert-mini-zh").eval()
+    texts = load_corpus(DataArguments(dataset_name="peoples_daily", max_eval_samples=200))["validation"]["text"]
+    batch = tokenizer(list(texts), padding=True, truncation=True, max_length=64, return_tensors="pt")
+    masked = (torch.rand(batch["input_ids"].shape, generator=torch.manual_seed(0)) < 0.15) & (batch["input_ids"] > 5)
+    shown = batch["input_ids"].masked_fill(masked, tokenizer.mask_token_id)
+    with torch.no_grad():
+        guessed = model(input_ids=shown, attention_mask=batch["attention_mask"]).logits.argmax(-1)
+    assert (guessed == batch["input_ids"])[masked].float().mean() > 0.15
+
+
+def test_a_poolers_weights_come_through_the_masked_stage(tiny_model, tokenizer, tmp_path):
+    model = BertModel.from_pretrained(tiny_model)  # its pooler is new here: drawn now, saved with it
+    model.save_pretrained(tmp_path / "encoder")
+    tokenizer.save_pretrained(tmp_path / "encoder")
+    load_masked_lm(ModelArguments(str(tmp_path / "encoder")), tokenizer).save_pretrained(tmp_path / "continued")
+    classifier = load_classifier(ModelArguments(str(tmp_path / "continued")), ["a", "b"])
+    torch.testing.assert_close(classifier.bert.pooler.dense.weight, model.pooler.dense.weight)
+
+
+def test_a_checkpoint_without_a_pooler_gets_none(tiny_model, tokenizer):
+    model = load_masked_lm(ModelArguments(str(tiny_model)), tokenizer)
+    assert model.bert.pooler is None and count_parameters(model)[1] == 0
+
+
+def test_dropout_is_the_stages_own_and_the_config_stays(tokenizer):
+    model = load_masked_lm(ModelArguments(), tokenizer, dropout=0.0)
+    assert {module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)} == {0.0}
+    assert model.config.hidden_dropout_prob == 0.1
+
+
+def test_weights_are_fp32_whatever_the_files_hold(tiny_model, tokenizer, tmp_path):
+    AutoModelForMaskedLM.from_pretrained(tiny_model).half().save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    for model in (
+        load_classifier(ModelArguments(str(tmp_path)), ["a", "b"]),
+        load_masked_lm(ModelArguments(str(tmp_path)), tokenizer),
+    ):
+        assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+
+
+def test_from_scratch_and_freeze_encoder(tiny_model):
+    pretrained = load_classifier(ModelArguments(str(tiny_model)), ["a", "b"], freeze_encoder=True)
+    scratch = load_classifier(ModelArguments(str(tiny_model), from_scratch=True), ["a", "b"])
+    word = "bert.embeddings.word_embeddings.weight"
+    stored = load_file(tiny_model / "model.safetensors")[word]
+    assert torch.equal(pretrained.state_dict()[word], stored) and not torch.equal(scratch.state_dict()[word], stored)
+    moving = {name for name, parameter in pretrained.named_parameters() if parameter.requires_grad}
+    head = {"classifier.weight", "classifier.bias"}
+    assert moving == head | {"bert.pooler.dense.weight", "bert.pooler.dense.bias"}
+
+
+def test_lora_gives_the_same_logits_in_memory_reloaded_and_merged(tokenizer, tmp_path):
+    args = LoraArguments(output_dir=str(tmp_path / "run"), use_cpu=True)
+    model = add_lora(load_classifier(ModelArguments(), ["好", "坏", "中"]), args)
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.5)
+    batch = tokenizer(TEXTS, padding=True, return_tensors="pt")
+    for _ in range(3):  # away from the start, where an adapter is 0
+        functional.cross_entropy(model(**batch).logits, torch.tensor([0, 1, 2])).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    model.eval()
+    save_lora(model, tokenizer, args)
+    adapter = load_trained_classifier(CheckpointArguments(str(tmp_path / "run" / "adapter"))).eval()
+    merged = AutoModelForSequenceClassification.from_pretrained(tmp_path / "run").eval()
+    with torch.no_grad():
+        in_memory, reloaded, alone = (m(**batch).logits for m in (model, adapter, merged))
+    torch.testing.assert_close(reloaded, in_memory, atol=1e-5, rtol=0)
+    torch.testing.assert_close(alone, in_memory, atol=1e-5, rtol=0)
+    assert adapter.config.id2label == merged.config.id2label == {0: "好", 1: "坏", 2: "中"}
+    saved = load_file(tmp_path / "run" / "adapter" / "adapter_model.safetensors")
+    assert {"pooler", "classifier"} <= {part for key in saved for part in key.split(".")}
+    assert not (tmp_path / "run" / "adapter_config.json").exists()
+
+
+def test_lora_counts_what_moves(tiny_model):
+    args = LoraArguments(output_dir="unused", use_cpu=True)
+    base = load_classifier(ModelArguments(str(tiny_model)), ["a", "b"])
+    whole = sum(count_parameters(base))
+    trained, frozen = count_parameters(add_lora(base, args))
+    adapters = 2 * 2 * (8 * 32 + 32 * 8)  # layers x (query, value) x (A + B)
+    assert trained == adapters + (32 * 32 + 32) + (32 * 2 + 2)
+    assert trained + frozen == whole + adapters
+
+
+def test_a_lora_target_that_is_not_there(tiny_model):
+    args = LoraArguments(output_dir="unused", use_cpu=True, lora_target_modules="queri")
+    with pytest.raises(UserError, match="--lora_target_modules queri"):
+        add_lora(load_classifier(ModelArguments(str(tiny_model)), ["a", "b"]), args)
+
+
+def refusal(function, *args) -> str:
+    with pytest.raises(UserError) as error:
+        function(*args)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_folders_that_are_no_models(tiny_model, tmp_path):
+    assert "no config.json" in refusal(load_tokenizer, CheckpointArguments(str(tmp_path)))
+    assert "no such folder" in refusal(load_tokenizer, CheckpointArguments("outputs/nothing"))
+    (tmp_path / "config.json").write_text("{}")
+    assert "can't be loaded" in refusal(load_tokenizer, CheckpointArguments(str(tmp_path)))
+    assert "is no classifier" in refusal(load_trained_classifier, CheckpointArguments(str(tiny_model)))
+
+
+def test_a_hub_id_that_cannot_be_reached_is_one_line():
+    message = refusal(load_tokenizer, CheckpointArguments("somebody/some-bert"))
+    assert message.startswith("--model_name_or_path somebody/some-bert can't be loaded")
+
+
+def test_a_tokenizer_of_another_model(tiny_model, tokenizer, tmp_path):
+    config = BertConfig(vocab_size=100, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)
+    BertForSequenceClassification(config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    assert "belong to different models" in refusal(load_tokenizer, CheckpointArguments(str(tmp_path)))
+
+
+def test_truncation_knows_the_position_table(tiny_model, tokenizer, tmp_path):
+    (tmp_path / "config.json").write_text((tiny_model / "config.json").read_text())
+    words = sorted(tokenizer.get_vocab(), key=tokenizer.get_vocab().get)
+    (tmp_path / "vocab.txt").write_text("\n".join(words), encoding="utf-8")
+    loaded = load_tokenizer(CheckpointArguments(str(tmp_path)))
+    assert loaded.model_max_length == 128 and len(loaded(["花" * 300], truncation=True)["input_ids"][0]) == 128
+
+
+def test_broken_weights_are_one_line(tiny_model, tokenizer, tmp_path):
+    tokenizer.save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text((tiny_model / "config.json").read_text())
+    whole = (tiny_model / "model.safetensors").read_bytes()
+    (tmp_path / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+    assert "can't be loaded" in refusal(load_classifier, ModelArguments(str(tmp_path)), ["a", "b"])

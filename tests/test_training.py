@@ -1,0 +1,215 @@
+import math
+
+import pytest
+import torch
+from datasets import DatasetDict
+from safetensors.torch import load_file
+from torch.nn import functional
+
+from bert_recipes.arguments import DataArguments, FinetuneArguments, LabelledDataArguments, MlmArguments, ModelArguments
+from bert_recipes.corpora import load_corpus
+from bert_recipes.data import load_classification_data
+from bert_recipes.encoding import chunk_documents
+from bert_recipes.errors import UserError
+from bert_recipes.masking import IGNORED
+from bert_recipes.models import load_classifier, load_masked_lm
+from bert_recipes.training import (
+    LengthGroupedSampler,
+    classifier_trainer,
+    masked_language_model_trainer,
+    suitable_learning_rate,
+    train_and_evaluate,
+)
+
+
+@pytest.fixture(scope="module")
+def model_args(tiny_model):
+    return ModelArguments(str(tiny_model))
+
+
+@pytest.fixture(scope="module")
+def reviews(model_args):
+    limits = {"max_train_samples": 64, "max_eval_samples": 37, "max_test_samples": 10, "max_length": 48}
+    return load_classification_data(model_args, LabelledDataArguments(**limits), seed=1)
+
+
+@pytest.fixture(scope="module")
+def chunks(tokenizer):
+    limits = {"max_train_samples": 60, "max_eval_samples": 30}
+    corpus = load_corpus(DataArguments(dataset_name="peoples_daily", **limits))
+    return chunk_documents(DatasetDict(train=corpus["train"], validation=corpus["validation"]), tokenizer, ["text"], 48)
+
+
+def arguments(kind, folder, **given):
+    given = {"max_steps": 6, "logging_steps": 1, "save_strategy": "no", "disable_tqdm": True, "seed": 3} | given
+    return kind(output_dir=str(folder), use_cpu=True, **given)
+
+
+def finetuner(folder, model_args, reviews, **given):
+    args = arguments(FinetuneArguments, folder, **given)
+    torch.manual_seed(0)
+    model = load_classifier(model_args, reviews.label_names)
+    return classifier_trainer(model, args, reviews.tokenizer, reviews.encoded)
+
+
+def pretrainer(folder, model_args, tokenizer, chunks, **given):
+    args = arguments(MlmArguments, folder, **given)
+    return masked_language_model_trainer(load_masked_lm(model_args, tokenizer), args, tokenizer, chunks)
+
+
+def logged(trainer, name):
+    return [entry[name] for entry in trainer.state.log_history if name in entry]
+
+
+def test_accumulation_changes_neither_loss_nor_gradient_norm_of_a_classifier(tmp_path, model_args, reviews):
+    runs = []
+    for size, accumulation in ((16, 1), (4, 4)):
+        trainer = finetuner(
+            tmp_path, model_args, reviews, per_device_train_batch_size=size, gradient_accumulation_steps=accumulation
+        )
+        trainer.train()
+        runs.append((logged(trainer, "loss"), logged(trainer, "grad_norm")))
+    assert len(runs[0][0]) == 6
+    assert runs[1][0] == pytest.approx(runs[0][0], rel=1e-4)
+    assert runs[1][1] == pytest.approx(runs[0][1], rel=1e-4)
+
+
+def test_accumulation_changes_neither_loss_nor_gradient_norm_of_a_masked_lm(tmp_path, model_args, tokenizer, chunks):
+    runs = []
+    for size, accumulation in ((16, 1), (4, 4)):
+        trainer = pretrainer(
+            tmp_path, model_args, tokenizer, chunks,
+            per_device_train_batch_size=size, gradient_accumulation_steps=accumulation,
+        )  # fmt: skip
+        trainer.train()
+        runs.append((logged(trainer, "loss"), logged(trainer, "grad_norm")))
+    assert runs[1][0] == pytest.approx(runs[0][0], rel=1e-4)
+    assert runs[1][1] == pytest.approx(runs[0][1], rel=1e-4)
+
+
+def test_the_loss_of_a_step_is_the_plain_mean_over_its_rows(tmp_path, model_args, reviews):
+    trainer = finetuner(tmp_path, model_args, reviews, per_device_train_batch_size=64, max_steps=1)
+    rows = reviews.tokenizer.pad(
+        {name: reviews.encoded["train"][name] for name in ("input_ids", "attention_mask")}, return_tensors="pt"
+    )
+    with torch.no_grad():
+        logits = trainer.model(**rows).logits
+    expected = functional.cross_entropy(logits, torch.tensor(reviews.encoded["train"]["labels"])).item()
+    trainer.train()
+    assert logged(trainer, "loss") == [pytest.approx(expected, rel=1e-5)]
+
+
+@pytest.mark.parametrize("stage", ["finetune", "mlm"])
+def test_one_seed_gives_the_same_weights_bit_for_bit(tmp_path, reviews, tokenizer, chunks, stage):
+    weights = []
+    for _ in range(2):  # the embedded model: it has dropout
+        if stage == "finetune":
+            trainer = finetuner(tmp_path, ModelArguments(), reviews, max_steps=3)
+        else:
+            trainer = pretrainer(tmp_path, ModelArguments(), tokenizer, chunks, max_steps=3)
+        trainer.train()
+        weights.append({name: tensor.clone() for name, tensor in trainer.model.state_dict().items()})
+    assert all(torch.equal(tensor, weights[1][name]) for name, tensor in weights[0].items())
+
+
+@pytest.mark.parametrize("stage", ["finetune", "mlm"])
+def test_a_resumed_run_ends_with_the_same_weights(tmp_path, reviews, tokenizer, chunks, stage):
+    def trainer(**given):
+        given |= {"save_strategy": "steps", "save_steps": 4, "eval_strategy": "steps", "eval_steps": 4}
+        given |= {"save_total_limit": None, "max_steps": 10, "load_best_model_at_end": False}
+        if stage == "finetune":
+            return finetuner(tmp_path, ModelArguments(), reviews, per_device_train_batch_size=16, **given)
+        return pretrainer(tmp_path, ModelArguments(), tokenizer, chunks, per_device_train_batch_size=16, **given)
+
+    whole = trainer()
+    train_and_evaluate(whole)
+    again = trainer(resume_from_checkpoint=str(tmp_path / "checkpoint-4"))
+    train_and_evaluate(again)
+    assert logged(again, "loss")[4:] == logged(whole, "loss")[4:]
+    expected = whole.model.state_dict()
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in again.model.state_dict().items())
+    stored = load_file(tmp_path / "checkpoint-8" / "model.safetensors")
+    assert stored.keys() <= expected.keys()
+    assert not list(tmp_path.rglob("training_args.bin"))  # a pickle
+
+
+def test_the_best_checkpoint_is_kept(tmp_path, model_args, reviews):
+    trainer = finetuner(
+        tmp_path, model_args, reviews, save_strategy="epoch", max_steps=-1, num_train_epochs=3, learning_rate=0.05
+    )
+    results = train_and_evaluate(trainer)
+    assert results["eval_macro_f1"] == pytest.approx(max(logged(trainer, "eval_macro_f1")), abs=1e-9)
+
+
+def test_early_stopping(tmp_path, model_args, reviews):
+    trainer = finetuner(
+        tmp_path, model_args, reviews, save_strategy="epoch", max_steps=-1, num_train_epochs=20,
+        learning_rate=1e-12, early_stopping_patience=2,
+    )  # fmt: skip
+    trainer.train()
+    assert trainer.state.epoch == 3  # the first is the best; two more without a better one
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(tmp_path, model_args, reviews):
+    trainer = finetuner(tmp_path, model_args, reviews, learning_rate=1e30, warmup_steps=0, max_grad_norm=0)
+    with pytest.raises(UserError, match=r"the loss is (nan|inf) at step \d, learning rate 1"):
+        trainer.train()
+
+
+@pytest.mark.parametrize("stage", ["finetune", "mlm"])
+def test_evaluation_does_not_depend_on_the_batch_size(tmp_path, model_args, reviews, tokenizer, chunks, stage):
+    scores = []
+    for size in (5, 32):
+        if stage == "finetune":
+            trainer = finetuner(tmp_path, model_args, reviews, per_device_eval_batch_size=size)
+        else:
+            trainer = pretrainer(tmp_path, model_args, tokenizer, chunks, per_device_eval_batch_size=size)
+        scores.append(trainer.evaluate())
+    names = [name for name in scores[0] if not name.endswith(("runtime", "second", "time"))]
+    assert len(names) >= 3
+    assert [scores[0][name] for name in names] == pytest.approx([scores[1][name] for name in names], rel=1e-4)
+
+
+def test_the_masked_evaluation_is_the_dense_models(tmp_path, model_args, tokenizer, chunks):
+    trainer = pretrainer(tmp_path, model_args, tokenizer, chunks)
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for row in trainer.eval_dataset:
+            labels = torch.from_numpy(row["labels"])
+            logits = trainer.model(input_ids=torch.from_numpy(row["input_ids"]).unsqueeze(0)).logits[0]
+            total += functional.cross_entropy(logits, labels, reduction="sum").item()
+            count += (labels != IGNORED).sum().item()
+    results = trainer.evaluate()
+    assert results["eval_loss"] == pytest.approx(total / count, rel=1e-5)
+    assert results["eval_perplexity"] == pytest.approx(math.exp(total / count), rel=1e-4)
+
+
+def test_an_epoch_visits_every_row_once_in_an_order_of_its_own():
+    sampler = LengthGroupedSampler([length % 17 for length in range(500)], batch_size=4, seed=5)
+    first = list(sampler)
+    assert sorted(first) == list(range(500)) and list(sampler) == first
+    sampler.set_epoch(1)
+    assert sorted(sampler) == list(range(500)) and list(sampler) != first
+    lengths = [[sampler.lengths[i] for i in first[start : start + 4]] for start in range(0, 200, 4)]
+    assert sum(max(batch) - min(batch) for batch in lengths) < 60  # 50 batches of random rows: about 500
+
+
+def test_masks_change_with_the_epoch(tmp_path, model_args, tokenizer, chunks):
+    trainer = pretrainer(tmp_path, model_args, tokenizer, chunks, max_steps=-1, num_train_epochs=2)
+    before = trainer.train_dataset[0]["labels"]
+    trainer.train()
+    assert trainer.train_dataset.epoch == 1 and (trainer.train_dataset[0]["labels"] != before).any()
+    assert trainer.eval_dataset.epoch == 0
+
+
+def test_the_rate_follows_the_width(tmp_path, model_args):
+    args = arguments(FinetuneArguments, tmp_path)
+    assert suitable_learning_rate(args, load_classifier(model_args, ["a", "b"])) == pytest.approx(
+        args.base_learning_rate * 768 / 32, rel=1e-2
+    )
+
+
+def test_a_checkpoint_that_is_none(tmp_path, model_args, reviews):
+    trainer = finetuner(tmp_path, model_args, reviews, resume_from_checkpoint=str(tmp_path))
+    with pytest.raises(UserError, match="no checkpoint is there"):
+        train_and_evaluate(trainer)
