@@ -321,6 +321,7 @@ class PredictArguments(CheckpointArguments):
             per_device_eval_batch_size=self.per_device_eval_batch_size,
             precision=self.precision,
             use_cpu=self.use_cpu,
+            do_eval=False,
         )
 
 

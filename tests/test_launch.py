@@ -1,0 +1,36 @@
+"""Two processes on one machine do what one does: the same losses, the same scores, every row predicted once."""
+
+import json
+
+import pandas
+import pytest
+from conftest import SHORT, execute
+
+CASES = ["finetune", "lora", "mlm_pretrain"]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_two_processes_give_the_figures_of_one(name, tiny_model, tmp_path):
+    launches = {
+        "one": ([], "16"),
+        "two": (["--config_file", "recipes/accelerate/cpu_2.yaml"], "8"),
+    }
+    for folder, (launch, rows) in launches.items():
+        options = ["--model_name_or_path", str(tiny_model), "--logging_steps", "1"]
+        options += ["--per_device_train_batch_size", rows, "--output_dir", str(tmp_path / folder)]
+        done = execute("accelerate", "launch", *launch, f"recipes/{name}.py", *SHORT, *options)
+        assert done.returncode == 0, done.stdout + done.stderr
+    logs, results = {}, {}
+    for folder in launches:
+        (checkpoint, *_) = sorted((tmp_path / folder).glob("checkpoint-*"))
+        history = json.loads((checkpoint / "trainer_state.json").read_text())["log_history"]
+        logs[folder] = [(entry["loss"], entry["grad_norm"]) for entry in history if "loss" in entry]
+        results[folder] = json.loads((tmp_path / folder / "all_results.json").read_text())
+    assert len(logs["one"]) >= 3
+    for one, two in zip(logs["one"], logs["two"], strict=True):
+        assert two == pytest.approx(one, rel=1e-4)
+    compared = [n for n in results["one"] if n.startswith(("eval_", "test_")) and not n.endswith(("runtime", "second"))]
+    assert [results["two"][n] for n in compared] == pytest.approx([results["one"][n] for n in compared], abs=1e-4)
+    if name != "mlm_pretrain":
+        one, two = (pandas.read_csv(tmp_path / folder / "predictions.csv") for folder in launches)
+        assert two["text"].tolist() == one["text"].tolist() and two["prediction"].tolist() == one["prediction"].tolist()

@@ -1,0 +1,248 @@
+"""Each recipe as its user runs it: through accelerate, from its YAML, with mistakes; its outputs load with plain
+transformers."""
+
+import json
+import re
+import sys
+
+import matplotlib.image
+import pandas
+import pytest
+import yaml
+from conftest import ROOT, SHORT, execute, recipe
+from safetensors.torch import load_file
+from transformers import pipeline
+
+from bert_recipes.arguments import DataArguments
+from bert_recipes.corpora import load_corpus
+from bert_recipes.errors import UserError
+
+RECIPES = sorted((ROOT / "recipes").glob("*.py"))
+CONFIGS = sorted((ROOT / "recipes" / "configs").glob("*.yaml"))
+CLASSIFIER_FILES = {
+    *("model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json", "README.md"),
+    *("all_results.json", "predictions.csv", "figures/training.png", "figures/confusion.png"),
+}
+
+
+def files(folder) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if "checkpoint-" not in str(path)}
+
+
+def is_drawn(figure) -> bool:
+    return matplotlib.image.imread(figure).std() > 0.05
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory):
+    """outputs/ of the chain that the README tells: continue pretraining, fine-tune from there, LoRA, label a file."""
+    folder = tmp_path_factory.mktemp("outputs")
+
+    def launch(name, *words):
+        limits = [] if name == "predict" else [*SHORT, "--output_dir", str(folder / name)]
+        done = execute("accelerate", "launch", "--quiet", f"recipes/{name}.py", *limits, *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+        (folder / f"{name}.log").write_text(done.stdout)
+
+    launch("mlm_pretrain")
+    launch("finetune", "--model_name_or_path", str(folder / "mlm_pretrain"))
+    launch("lora")
+    rows = pandas.read_csv(folder / "finetune" / "predictions.csv")
+    rows[["text", "label"]].to_csv(folder / "rows.csv", index=False)
+    launch(
+        "predict", "--model_name_or_path", str(folder / "finetune"),
+        "--input_file", str(folder / "rows.csv"), "--output_file", str(folder / "labelled.csv"),
+    )  # fmt: skip
+    return folder
+
+
+@pytest.mark.parametrize("name", ["finetune", "lora"])
+def test_what_a_classifiers_run_leaves(outputs, name):
+    folder = outputs / name
+    assert files(folder) >= CLASSIFIER_FILES
+    results = json.loads((folder / "all_results.json").read_text())
+    scores = {"accuracy", "macro_f1", "macro_precision", "macro_recall"}
+    assert results.keys() >= {f"{split}_{score}" for split in ("eval", "test", "baseline") for score in scores}
+    assert results.keys() >= {"train_loss", "train_runtime", "train_parameters", "frozen_parameters"}
+    rows = pandas.read_csv(folder / "predictions.csv")
+    test = load_corpus(DataArguments(dataset_name="reviews", max_test_samples=24))["test"]
+    assert rows["text"].tolist() == list(test["text"])
+    assert (rows["label"] == rows["prediction"]).mean() == pytest.approx(results["test_accuracy"])
+    assert is_drawn(folder / "figures" / "training.png") and is_drawn(folder / "figures" / "confusion.png")
+    classify = pipeline("text-classification", model=str(folder))
+    for text, label, score in rows[["text", "prediction", "score"]].head(5).itertuples(index=False):
+        (guess,) = classify(text, truncation=True)
+        assert guess["label"] == label and guess["score"] == pytest.approx(score, abs=1e-4)
+    card = (folder / "README.md").read_text()
+    assert yaml.safe_load(card.split("---")[1])["pipeline_tag"] == "text-classification"
+    assert f"{results['test_accuracy']:.4f}" in card and "sha256 `70fe8507" in card and "recipes/" in card
+
+
+def test_the_screen_ends_with_the_results_and_the_path(outputs):
+    *_, heading, run, validation, baseline, _, cost, saved = (outputs / "finetune.log").read_text().splitlines()
+    results = json.loads((outputs / "finetune" / "all_results.json").read_text())
+    assert heading.split() == ["accuracy", "macro-F1"]
+    assert run.split()[-2:] == [f"{results['test_accuracy']:.4f}", f"{results['test_macro_f1']:.4f}"]
+    assert validation.startswith("this run, validation")
+    assert baseline.startswith("character tf-idf") and f"{results['baseline_accuracy']:.4f}" in baseline
+    assert "weights trained" in cost and "peak memory" in cost and saved == f"saved in {outputs / 'finetune'}"
+
+
+def test_lora_leaves_its_adapter_apart_and_counts_what_it_trains(outputs):
+    assert files(outputs / "lora" / "adapter") >= {"adapter_model.safetensors", "adapter_config.json"}
+    assert "adapter_config.json" not in files(outputs / "lora")
+    assert re.search(r"trainable params: [\d,]+ \|\| all params: [\d,]+", (outputs / "lora.log").read_text())
+    results = json.loads((outputs / "lora" / "all_results.json").read_text())
+    assert results["train_parameters"] < 0.03 * results["frozen_parameters"]
+
+
+def test_what_a_masked_language_models_run_leaves(outputs):
+    folder = outputs / "mlm_pretrain"
+    assert files(folder) >= CLASSIFIER_FILES - {"predictions.csv", "figures/confusion.png"}
+    results = json.loads((folder / "all_results.json").read_text())
+    assert results["eval_perplexity"] == pytest.approx(2.718281828 ** results["eval_loss"], rel=1e-6)
+    assert 0 <= results["eval_masked_accuracy"] <= 1 and results["train_tokens_seen"] > 1000
+    assert is_drawn(folder / "figures" / "training.png")
+    assert "Score against tokens seen" in (folder / "README.md").read_text()
+    assert len(pipeline("fill-mask", model=str(folder))("房间很[MASK]净。")) == 5
+
+
+def test_finetuning_starts_from_what_pretraining_saved(outputs):
+    saved = load_file(outputs / "mlm_pretrain" / "model.safetensors")
+    tuned = load_file(outputs / "finetune" / "model.safetensors")
+    embedded = load_file(ROOT / "src/bert_recipes/assets/bert-mini-zh/model.safetensors")
+    word = "bert.embeddings.word_embeddings.weight"
+    assert (tuned[word] - saved[word]).norm() < (tuned[word] - embedded[word]).norm()
+
+
+def test_predict_keeps_the_rows_and_reports_the_metrics(outputs):
+    before, after = pandas.read_csv(outputs / "rows.csv"), pandas.read_csv(outputs / "labelled.csv")
+    assert list(after.columns) == ["text", "label", "prediction", "score"]
+    assert after["text"].tolist() == before["text"].tolist()
+    finetuned = pandas.read_csv(outputs / "finetune" / "predictions.csv")
+    assert after["prediction"].tolist() == finetuned["prediction"].tolist()
+    assert after["score"].tolist() == pytest.approx(finetuned["score"].tolist(), abs=1e-4)
+    accuracy = (after["label"] == after["prediction"]).mean()
+    log = (outputs / "predict.log").read_text()
+    assert f"{accuracy:.4f}" in log and log.splitlines()[-1] == f"24 rows labelled, saved in {outputs / 'labelled.csv'}"
+
+
+def test_predict_labels_the_same_with_the_adapter_as_with_the_merged_model(outputs, tmp_path):
+    labelled = []
+    for folder in ("lora", "lora/adapter"):
+        output = tmp_path / f"{len(labelled)}.jsonl"
+        recipe("predict").main(
+            ["--model_name_or_path", str(outputs / folder), "--input_file", str(outputs / "rows.csv"),
+             "--output_file", str(output), "--use_cpu"]
+        )  # fmt: skip
+        labelled.append(pandas.read_json(output, lines=True))
+    assert labelled[0]["prediction"].tolist() == labelled[1]["prediction"].tolist()
+    assert labelled[0]["score"].tolist() == pytest.approx(labelled[1]["score"].tolist(), abs=1e-5)
+
+
+@pytest.fixture
+def own_csv(tmp_path, monkeypatch):
+    """data/train.csv as own_csv.yaml wants it: GB18030, title, text, label."""
+    rows = load_corpus(DataArguments(dataset_name="peoples_daily", max_train_samples=30))["train"]["text"]
+    table = pandas.DataFrame({"title": [text[:8] for text in rows], "text": list(rows), "label": ["短", "长"] * 15})
+    (tmp_path / "data").mkdir()
+    table.to_csv(tmp_path / "data" / "train.csv", index=False, encoding="gb18030")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+def test_every_config_runs_in_a_short_form(config, own_csv, tiny_model):
+    """With every recipe that its opening comment names, and the embedded or a tiny model in the place of a Hub's."""
+    opening = config.read_text().split("\n\n")[0]
+    commands = re.findall(rf"accelerate launch recipes/(\w+)\.py --config recipes/configs/{config.name}(.*)", opening)
+    assert len(commands) == 2
+    for number, (name, extra) in enumerate(commands):
+        argv = ["--config", str(config), *extra.split(), *SHORT, "--output_dir", str(own_csv / f"out{number}")]
+        if config.stem == "own_csv":
+            argv += ["--encoding", "gb18030"]
+        if "google-bert" in config.read_text():
+            argv += ["--model_name_or_path", str(tiny_model)]
+        results = recipe(name).main(argv)
+        assert results.keys() >= ({"eval_perplexity"} if name == "mlm_pretrain" else {"test_accuracy", "eval_loss"})
+        assert (own_csv / f"out{number}" / "model.safetensors").exists()
+
+
+def test_several_labels_a_row(tmp_path, tiny_model):
+    texts = load_corpus(DataArguments(dataset_name="peoples_daily", max_train_samples=40))["train"]["text"]
+    rows = [{"text": t, "label": [w for w in ("国", "人", "年") if w in t]} for t in texts]
+    (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows))
+    results = recipe("finetune").main(
+        ["--train_file", str(tmp_path / "rows.jsonl"), "--model_name_or_path", str(tiny_model), *SHORT,
+         "--output_dir", str(tmp_path / "out")]
+    )  # fmt: skip
+    assert results.keys() >= {"test_macro_f1", "baseline_macro_f1"}
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["problem_type"] == "multi_label_classification"
+    assert files(tmp_path / "out") >= CLASSIFIER_FILES
+    assert is_drawn(tmp_path / "out" / "figures" / "confusion.png")
+
+
+def test_a_vocabulary_of_its_own_from_random_weights(tmp_path, tiny_model):
+    (tmp_path / "mine.txt").write_text("\n".join(f"第{i}天，我们去海边看日出。" for i in range(60)), encoding="utf-8")
+    recipe("mlm_pretrain").main(
+        ["--from_scratch", "--train_file", str(tmp_path / "mine.txt"), "--model_name_or_path", str(tiny_model),
+         "--max_steps", "2", "--vocab_size", "200", "--output_dir", str(tmp_path / "out")]
+    )  # fmt: skip
+    config = json.loads((tmp_path / "out" / "config.json").read_text())
+    assert config["vocab_size"] <= 200 and config["hidden_size"] == 32
+    guess = pipeline("fill-mask", model=str(tmp_path / "out"), tokenizer=str(tmp_path / "out"))
+    assert guess.tokenizer.tokenize("我们去海边") == list("我们去海边")
+
+
+MISTAKES = {
+    "a typo": (["--learning_rat", "1"], "did you mean --learning_rate?"),
+    "no such file": (["--train_file", "none.csv"], "--train_file none.csv: there is no such file"),
+    "an unknown column": (["--train_file", "a.csv", "--text_columns", "texts"], "did you mean 'text'?"),
+    "a header and no row": (["--train_file", "header.csv"], "header.csv"),
+    "another encoding": (["--train_file", "gb.csv"], "--encoding gb18030"),
+    "an empty text": (["--train_file", "empty.csv"], "row 3 of empty.csv"),
+    "one class": (["--train_file", "one.csv"], "one label only"),
+    "no model": (["--model_name_or_path", "folder"], "no config.json"),
+    "a finished run": (["--output_dir", "done"], "holds an earlier run"),
+}
+
+
+@pytest.fixture(scope="module")
+def mistakes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("mistakes")
+    rows = ["text,label", *(f"第{i}行,{'ab'[i % 2]}" for i in range(20))]
+    (folder / "a.csv").write_text("\n".join(rows), encoding="utf-8")
+    (folder / "gb.csv").write_text("\n".join(rows), encoding="gb18030")
+    (folder / "header.csv").write_text("text,label\n")
+    (folder / "empty.csv").write_text("text,label\n好,a\n ,b\n坏,b\n", encoding="utf-8")
+    (folder / "one.csv").write_text("text,label\n" + "".join(f"第{i}行,a\n" for i in range(20)), encoding="utf-8")
+    (folder / "folder").mkdir()
+    (folder / "done").mkdir()
+    (folder / "done" / "all_results.json").write_text("{}")
+    return folder
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_found_before_anything_is_written(name, mistakes, monkeypatch):
+    argv, message = MISTAKES[name]
+    monkeypatch.chdir(mistakes)
+    before = files(mistakes)
+    with pytest.raises(UserError) as error:
+        recipe("finetune").main(argv)
+    assert message in str(error.value) and "\n" not in str(error.value)
+    assert files(mistakes) == before
+
+
+def test_a_mistake_ends_with_status_2_and_one_line(mistakes):
+    done = execute(sys.executable, str(ROOT / "recipes" / "finetune.py"), "--train_file", "empty.csv", cwd=mistakes)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "error: row 3 of empty.csv: column 'text' is empty: remove such rows, or fill them in"
+    ]
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_fits_on_one_screen_and_opens_with_two_commands(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= 80
+    assert len(re.findall(rf"^accelerate launch recipes/{path.name}", text, re.MULTILINE)) == 2
