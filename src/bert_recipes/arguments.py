@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
-import difflib
-import json
 import os
-import re
 import sys
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import torch
 import transformers
-import yaml
-from transformers import HfArgumentParser
 
 from .errors import UserError
+from .parser import RecipeParser
 
 WRITABLE = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 
@@ -323,64 +318,6 @@ class PredictArguments(CheckpointArguments):
             use_cpu=self.use_cpu,
             do_eval=False,
         )
-
-
-class RecipeParser(HfArgumentParser):
-    """An `HfArgumentParser` whose typos name the nearest argument and whose `--help` has a line for each."""
-
-    def __init__(self, dataclass_types):
-        super().__init__(dataclass_types, allow_abbrev=False, formatter_class=OneNameFormatter)
-        self.add_argument("--config", help="a YAML file of flat keys, each an argument's name; the command line wins")
-
-    def error(self, message: str):
-        raise UserError(re.sub("/--[a-z0-9-]+", "", message))  # --learning_rate/--learning-rate: one name is enough
-
-    def parse_known_args(self, args=None, namespace=None):
-        namespace, unknown = super().parse_known_args(args, namespace)
-        for word in unknown:
-            raise UserError(unknown_name(word.split("=")[0], self._option_string_actions, "argument"))
-        return namespace, unknown
-
-    def read_config(self, path: str) -> list[str]:
-        """A YAML file as so many flags, so that argparse types a value alike wherever it stands."""
-        try:
-            config = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-        except OSError as error:
-            raise UserError(f"--config {path}: {error.strerror}") from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise UserError(f"--config {path} is not YAML: {' '.join(str(error).split())}") from error
-        if not isinstance(config, dict):
-            raise UserError(f"--config {path}: expected flat keys such as `learning_rate: 2e-5`")
-        words = []
-        for key, value in config.items():
-            if f"--{key}" not in self._option_string_actions or key in ("config", "help"):
-                raise UserError(f"--config {path}: " + unknown_name(f"--{key}", self._option_string_actions, "key"))
-            if isinstance(value, list):
-                words += [f"--{key}", *map(str, value)]
-            elif value is not None:
-                words.append(f"--{key}={json.dumps(value) if isinstance(value, dict) else value}")
-        return words
-
-
-class OneNameFormatter(argparse.ArgumentDefaultsHelpFormatter):
-    """`--learning_rate X`, not `--learning_rate X, --learning-rate X`; no line for the `--no_…` twins."""
-
-    def __init__(self, prog):
-        super().__init__(prog, max_help_position=36, width=120)
-
-    def _format_action_invocation(self, action):
-        name = action.option_strings[0]
-        return name if action.nargs == 0 or isinstance(action.const, bool) else f"{name} {action.dest.upper()}"
-
-    def add_argument(self, action):
-        if not action.option_strings[0].startswith("--no_"):
-            super().add_argument(action)
-
-
-def unknown_name(name: str, known, kind: str) -> str:
-    nearest = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {nearest[0]}?" if nearest else "--help lists them all"
-    return f"unknown {kind} {name.removeprefix('--') if kind == 'key' else name}: {hint}"
 
 
 def parse(*dataclass_types: type, argv: list[str] | None = None) -> tuple:
