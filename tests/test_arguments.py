@@ -103,7 +103,9 @@ def test_mistakes_of_predict(tmp_path, argv, message):
 
 def test_help_has_a_line_for_each_argument_in_groups():
     text = RecipeParser((ModelArguments, LabelledDataArguments, LoraArguments)).format_help()
-    assert "--lora_r int " in text and "--precision fp32,bf16,fp16 " in text and "--no_baseline turns it off" in text
+    flowing = " ".join(text.split())
+    for line in ("--lora_r int rank", "--precision fp32,bf16,fp16 else", "(--no_baseline turns it off)"):
+        assert line in flowing
     groups = ("model:", "data:", "recipe:", "everything else of transformers.TrainingArguments:")
     assert [line for line in text.splitlines() if line in groups] == list(groups)
     assert "--learning-rate" not in text and "default: None" not in text
