@@ -82,11 +82,11 @@ def report_masked_lm(
     figure = Path(trainer.args.output_dir) / "figures" / "training.png"
     draw_training(trainer.state.log_history, ("masked_accuracy",), figure)
     table = results_table(results, {"validation": "eval"}, MASKED_LM_SCORES)
-    curve = [["tokens seen", *MASKED_LM_SCORES]]
+    curve = {}  # step -> line; the last evaluation, of the best model, repeats a step
     for entry in trainer.state.log_history:
         if "eval_loss" in entry:
             scores = [f"{entry[f'eval_{name}']:.4f}" for name in MASKED_LM_SCORES.values()]
-            curve.append([f"{round(tokens * entry['epoch']):,}", *scores])
+            curve.setdefault(entry["step"], [f"{round(tokens * entry['epoch']):,}", *scores])
     sizes = {
         "training chunks": len(trainer.train_dataset),
         "training tokens": tokens,
@@ -94,7 +94,8 @@ def report_masked_lm(
         "validation chunks": len(trainer.eval_dataset),
     }
     card = model_card("fill-mask", trainer, results, table, model_args, data_args, sizes)
-    finish(trainer, results, table, f"{card}\n## Score against tokens seen\n\n{as_markdown(curve)}\n")
+    card += f"\n## Score against tokens seen\n\n{as_markdown([['tokens seen', *MASKED_LM_SCORES], *curve.values()])}\n"
+    finish(trainer, results, table, card)
     return results
 
 
