@@ -202,11 +202,10 @@ def test_masks_change_with_the_epoch(tmp_path, model_args, tokenizer, chunks):
     assert trainer.eval_dataset.epoch == 0
 
 
-def test_the_rate_follows_the_width(tmp_path, model_args):
-    args = arguments(FinetuneArguments, tmp_path)
-    assert suitable_learning_rate(args, load_classifier(model_args, ["a", "b"])) == pytest.approx(
-        args.base_learning_rate * 768 / 32, rel=1e-2
-    )
+@pytest.mark.parametrize("width, rate", [(768, 3e-5), (256, 2.7e-4), (1024, 1.7e-5), (32, 2.7e-4)])
+def test_the_rate_follows_the_width(tmp_path, width, rate):
+    model = type("Model", (), {"config": type("Config", (), {"hidden_size": width})})
+    assert suitable_learning_rate(arguments(FinetuneArguments, tmp_path), model) == rate
 
 
 def test_a_checkpoint_that_is_none(tmp_path, model_args, reviews):

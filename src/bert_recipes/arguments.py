@@ -105,6 +105,7 @@ class RecipeArguments(transformers.TrainingArguments):
     learning_rate: float | None = field(
         default=None, metadata={"help": "peak learning rate; left out, it is chosen by the model's width"}
     )
+    num_train_epochs: float = field(default=2.0, metadata={"help": "passes over the training rows"})
     lr_scheduler_type: str = field(default="linear", metadata={"help": "linear, cosine, constant, …"})
     warmup_steps: float = field(default=0.06, metadata={"help": "steps, or below 1 a share of all steps"})
     weight_decay: float = field(default=0.01, metadata={"help": "decoupled weight decay of AdamW"})
@@ -132,7 +133,7 @@ class RecipeArguments(transformers.TrainingArguments):
     )
 
     default_output_dir = "outputs/run"
-    base_learning_rate = 5e-5  # for a model 768 wide
+    base_learning_rate = 3e-5  # for a model 768 wide
 
     def __post_init__(self):
         self.output_dir = choose_output_dir(self)
@@ -166,7 +167,7 @@ class FinetuneArguments(ClassifierArguments):
 @dataclass
 class LoraArguments(ClassifierArguments):
     default_output_dir = "outputs/lora"
-    base_learning_rate = 5e-4  # a low-rank update wants about ten times the rate of the full one
+    base_learning_rate = 3e-4  # a low-rank update wants about ten times the rate of the full one
 
     lora_r: int = field(default=8, metadata={"help": "rank of each adapter"})
     lora_alpha: int = field(default=16, metadata={"help": "the update is scaled by lora_alpha / lora_r"})
