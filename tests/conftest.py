@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,15 @@ def tiny_model(tmp_path_factory, tokenizer) -> Path:
     )
     BertForMaskedLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def dropout_model(tiny_model, tmp_path_factory) -> Path:
+    """The tiny model with the dropout that BERT's checkpoints come with: what a resume must draw again."""
+    folder = shutil.copytree(tiny_model, tmp_path_factory.mktemp("dropout") / "model")
+    config = (folder / "config.json").read_text()
+    (folder / "config.json").write_text(config.replace('_dropout_prob": 0.0', '_dropout_prob": 0.1'))
     return folder
 
 

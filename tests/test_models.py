@@ -106,8 +106,8 @@ def test_a_checkpoint_without_a_pooler_gets_none(tiny_model, tokenizer):
     assert model.bert.pooler is None and count_parameters(model)[1] == 0
 
 
-def test_dropout_is_the_stages_own_and_the_config_stays(tokenizer):
-    model = load_masked_lm(ModelArguments(), tokenizer, dropout=0.0)
+def test_dropout_is_the_stages_own_and_the_config_stays(dropout_model, tokenizer):
+    model = load_masked_lm(ModelArguments(str(dropout_model)), tokenizer, dropout=0.0)
     assert {module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)} == {0.0}
     assert model.config.hidden_dropout_prob == 0.1
 

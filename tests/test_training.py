@@ -54,7 +54,8 @@ def finetuner(folder, model_args, reviews, **given):
 
 def pretrainer(folder, model_args, tokenizer, chunks, **given):
     args = arguments(MlmArguments, folder, **given)
-    return masked_language_model_trainer(load_masked_lm(model_args, tokenizer), args, tokenizer, chunks)
+    model = load_masked_lm(model_args, tokenizer, args.dropout)
+    return masked_language_model_trainer(model, args, tokenizer, chunks)
 
 
 def logged(trainer, name):
@@ -100,26 +101,29 @@ def test_the_loss_of_a_step_is_the_plain_mean_over_its_rows(tmp_path, model_args
 
 
 @pytest.mark.parametrize("stage", ["finetune", "mlm"])
-def test_one_seed_gives_the_same_weights_bit_for_bit(tmp_path, reviews, tokenizer, chunks, stage):
+def test_one_seed_gives_the_same_weights_bit_for_bit(tmp_path, dropout_model, reviews, tokenizer, chunks, stage):
     weights = []
-    for _ in range(2):  # the embedded model: it has dropout
+    model_args = ModelArguments(str(dropout_model))
+    for _ in range(2):
         if stage == "finetune":
-            trainer = finetuner(tmp_path, ModelArguments(), reviews, max_steps=3)
+            trainer = finetuner(tmp_path, model_args, reviews, max_steps=3)
         else:
-            trainer = pretrainer(tmp_path, ModelArguments(), tokenizer, chunks, max_steps=3)
+            trainer = pretrainer(tmp_path, model_args, tokenizer, chunks, max_steps=3, dropout=0.1)
         trainer.train()
         weights.append({name: tensor.clone() for name, tensor in trainer.model.state_dict().items()})
     assert all(torch.equal(tensor, weights[1][name]) for name, tensor in weights[0].items())
 
 
 @pytest.mark.parametrize("stage", ["finetune", "mlm"])
-def test_a_resumed_run_ends_with_the_same_weights(tmp_path, reviews, tokenizer, chunks, stage):
+def test_a_resumed_run_ends_with_the_same_weights(tmp_path, dropout_model, reviews, tokenizer, chunks, stage):
+    model_args = ModelArguments(str(dropout_model))
+
     def trainer(**given):
         given |= {"save_strategy": "steps", "save_steps": 4, "eval_strategy": "steps", "eval_steps": 4}
         given |= {"save_total_limit": None, "max_steps": 10, "load_best_model_at_end": False}
         if stage == "finetune":
-            return finetuner(tmp_path, ModelArguments(), reviews, per_device_train_batch_size=16, **given)
-        return pretrainer(tmp_path, ModelArguments(), tokenizer, chunks, per_device_train_batch_size=16, **given)
+            return finetuner(tmp_path, model_args, reviews, per_device_train_batch_size=16, **given)
+        return pretrainer(tmp_path, model_args, tokenizer, chunks, per_device_train_batch_size=16, dropout=0.1, **given)
 
     whole = trainer()
     train_and_evaluate(whole)
