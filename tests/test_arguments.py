@@ -68,6 +68,11 @@ def test_what_was_given_is_kept_for_the_card(tmp_path):
         (["--test_file", "a.csv"], "--test_file needs a --train_file"),
         (["--text_columns", "a,b,c"], "name one column, or two"),
         (["--max_train_samples", "0"], "--max_train_samples 0: must be 1 or more"),
+        (["--max_length", "2"], "--max_length 2: must be 8 or more"),
+        (["--num_train_epochs", "0"], "--num_train_epochs 0.0: must be above 0"),
+        (["--metric_for_best_model", "f1"], "--metric_for_best_model: invalid choice: 'f1'"),
+        (["--early_stopping_patience", "2", "--eval_strategy", "no"], "needs evaluations"),
+        (["--output_dir", "typo.yaml/run"], "nothing can be written to"),
     ],
 )
 def test_mistakes_are_one_line(tmp_path, argv, message):

@@ -77,7 +77,7 @@ def test_both_readmes_have_the_same_commands_tables_and_figures():
 
 @pytest.mark.parametrize("readme", READMES)
 def test_the_tree_names_every_file(readme):
-    tree = next(block for block in blocks(readme, "") if "src/bert_recipes/" in block)
+    tree = next(block for block in blocks(readme, "text") if "src/bert_recipes/" in block)
     for path in (*(ROOT / "recipes").glob("*.py"), *(ROOT / "src" / "bert_recipes").glob("[a-z]*.py")):
         assert path.name in tree, path
     for path in (ROOT / "recipes" / "configs").glob("*.yaml"):

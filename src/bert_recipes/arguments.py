@@ -84,6 +84,11 @@ class LabelledDataArguments(DataArguments):
         default=256, metadata={"help": "tokens of a text or pair; the longer is cut, no further than the model reads"}
     )
 
+    def __post_init__(self):
+        super().__post_init__()
+        if self.max_length < 8:
+            raise UserError(f"--max_length {self.max_length}: must be 8 or more")
+
 
 @dataclass
 class RecipeArguments(transformers.TrainingArguments):
@@ -144,6 +149,10 @@ class RecipeArguments(transformers.TrainingArguments):
             self.do_eval, self.eval_strategy, self.load_best_model_at_end = False, "no", False
         if self.save_strategy == "no":
             self.load_best_model_at_end = False
+        if self.early_stopping_patience is not None and not self.load_best_model_at_end:
+            raise UserError("--early_stopping_patience needs evaluations, checkpoints and --load_best_model_at_end")
+        if self.num_train_epochs <= 0 and self.max_steps <= 0:
+            raise UserError(f"--num_train_epochs {self.num_train_epochs}: must be above 0")
         try:
             super().__post_init__()
         except ValueError as error:
@@ -154,7 +163,13 @@ class RecipeArguments(transformers.TrainingArguments):
 @dataclass
 class ClassifierArguments(RecipeArguments):
     baseline: bool = field(default=True, metadata={"help": "score character tf-idf + logistic regression beside it"})
-    metric_for_best_model: str = field(default="macro_f1", metadata={"help": "macro_f1, accuracy, loss, …"})
+    metric_for_best_model: str = field(
+        default="macro_f1",
+        metadata={
+            "choices": ["macro_f1", "accuracy", "macro_precision", "macro_recall", "loss"],
+            "help": "the validation score that the best checkpoint has most (loss: least) of",
+        },
+    )
 
 
 @dataclass
@@ -196,7 +211,13 @@ class MlmArguments(RecipeArguments):
         default=None,
         metadata={"choices": ["gb2312"], "help": "with --from_scratch: characters that it holds besides the text's"},
     )
-    metric_for_best_model: str = field(default="loss", metadata={"help": "loss or masked_accuracy"})
+    metric_for_best_model: str = field(
+        default="loss",
+        metadata={
+            "choices": ["loss", "masked_accuracy"],
+            "help": "the validation score that the best checkpoint has most (loss: least) of",
+        },
+    )
 
     def __post_init__(self):
         super().__post_init__()
@@ -216,6 +237,10 @@ def check_text_columns(text_columns: str) -> None:
 def choose_output_dir(args: RecipeArguments) -> str:
     """A named folder is taken as it is unless it holds a run; a default one steps aside to `<default>-2`, `-3` …"""
     resumes, named = args.resume_from_checkpoint is not None, args.output_dir is not None
+    folder = Path(args.output_dir or args.default_output_dir)
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise UserError(f"--output_dir {folder}: nothing can be written to {nearest}")
     if named:
         if holds_run(args.output_dir) and not (args.overwrite or resumes):
             raise UserError(

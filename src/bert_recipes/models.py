@@ -190,7 +190,7 @@ def add_lora(model: PreTrainedModel, args: LoraArguments) -> PeftModel:
         return get_peft_model(model, config)
     except ValueError as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"--lora_target_modules {named}: {reason}") from error
+        raise UserError(f"--lora_r {args.lora_r} --lora_target_modules {named}: {reason}") from error
 
 
 def save_lora(model: PeftModel, tokenizer: PreTrainedTokenizerBase, args: LoraArguments) -> None:

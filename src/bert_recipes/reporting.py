@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 from datasets import Dataset
+from huggingface_hub import upload_folder
 
 from .arguments import DataArguments, LabelledDataArguments, ModelArguments, PredictArguments
 from .baseline import score_baseline
@@ -121,6 +122,13 @@ def finish(trainer: Trainer, results: Results, table: Table, card: str) -> None:
     output_dir = Path(trainer.args.output_dir)
     (output_dir / "README.md").write_text(card, encoding="utf-8")
     (output_dir / "all_results.json").write_text(json.dumps(results, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    if trainer.args.push_to_hub:
+        upload_folder(
+            repo_id=trainer.hub_model_id,
+            folder_path=output_dir,
+            token=trainer.args.hub_token,
+            ignore_patterns=["checkpoint-*", "_*"],
+        )
     print_table(table)
     print(f"\n{cost(results)}\nsaved in {output_dir}")
 
