@@ -63,7 +63,8 @@ def load_tokenizer(model_args: CheckpointArguments) -> PreTrainedTokenizerBase:
     A folder with vocab.txt alone gives `model_max_length` 1e30, where truncation truncates nothing.
     """
     config, tokenizer = load_config(model_args), load(AutoTokenizer, model_args)
-    if len(tokenizer) > config.vocab_size or tokenizer.unk_token_id == tokenizer.mask_token_id:
+    # A model's table may be padded up a little; half of it unused is a tokenizer that did not find its vocabulary.
+    if not config.vocab_size // 2 <= len(tokenizer) <= config.vocab_size:
         raise UserError(
             f"--model_name_or_path {model_args.model_name_or_path}: its tokenizer has {len(tokenizer):,} entries, "
             f"its model {config.vocab_size:,}: they belong to different models"
@@ -84,7 +85,7 @@ def load_or_train_tokenizer(model_args: ModelArguments, args: MlmArguments, text
 def readable_length(config) -> int:
     """Tokens that the position table holds; RoBERTa's kind counts its positions from `pad_token_id + 1`."""
     offset = config.pad_token_id + 1 if config.model_type in ("roberta", "xlm-roberta", "camembert") else 0
-    return config.max_position_embeddings - offset
+    return getattr(config, "max_position_embeddings", 512) - offset
 
 
 def load_classifier(
@@ -124,23 +125,23 @@ def load_masked_lm(
         config = load_config(model_args, vocab_size=len(tokenizer), **special_ids)
         model = AutoModelForMaskedLM.from_config(config, dtype=torch.float32)
     else:
-        model = carry_pooler(load(AutoModelForMaskedLM, model_args, dtype=torch.float32), model_args)
+        model, loading = load(AutoModelForMaskedLM, model_args, dtype=torch.float32, output_loading_info=True)
+        if any("pooler" in key for key in loading["unexpected_keys"]):
+            carry_pooler(model, model_args)
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = dropout
     return sparse_head(model)
 
 
-def carry_pooler(model: PreTrainedModel, model_args: ModelArguments) -> PreTrainedModel:
-    """Keep the checkpoint's pooler, where it has one, for the classifier that starts from what is saved.
+def carry_pooler(model: PreTrainedModel, model_args: ModelArguments) -> None:
+    """Keep the checkpoint's pooler for the classifier that starts from what is saved.
 
     `BertForMaskedLM` has no pooler, so a classifier that starts from it would get a random one. The loss does not
     reach it: it is frozen, and saved as it came.
     """
-    encoder, loading = load(AutoModel, model_args, dtype=torch.float32, output_loading_info=True)
-    if getattr(encoder, "pooler", None) is not None and not any("pooler" in key for key in loading["missing_keys"]):
-        model.base_model.pooler = encoder.pooler.requires_grad_(False)
-    return model
+    encoder = load(AutoModel, model_args, dtype=torch.float32)
+    model.base_model.pooler = encoder.pooler.requires_grad_(False)
 
 
 def sparse_head(model: PreTrainedModel) -> PreTrainedModel:
