@@ -38,7 +38,8 @@ def fresh_clone(tmp_path, monkeypatch):
 def recipe_and_arguments(command: str) -> tuple[str, list[str]]:
     """What a command runs: `make` is asked which recipe it would launch."""
     if command.startswith("make "):
-        planned = execute("make", "-n", *shlex.split(command)[1:], cwd=".")
+        # `make test ARGS=...` hands its own ARGS down to any make below it.
+        planned = execute("make", "-n", *shlex.split(command)[1:], cwd=".", MAKEFLAGS="", ARGS="")
         assert planned.returncode == 0, planned.stderr
         (command,) = [line for line in planned.stdout.splitlines() if "recipes/" in line]
     words = shlex.split(command)

@@ -156,7 +156,7 @@ def test_early_stopping(tmp_path, model_args, reviews):
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(tmp_path, model_args, reviews):
     trainer = finetuner(tmp_path, model_args, reviews, learning_rate=1e30, warmup_steps=0, max_grad_norm=0)
-    with pytest.raises(UserError, match=r"the loss is (nan|inf) at step \d, learning rate 1"):
+    with pytest.raises(UserError, match=r"the loss is nan at step 2, learning rate 8\.33e\+29: lower"):
         trainer.train()
 
 
