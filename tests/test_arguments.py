@@ -68,6 +68,9 @@ def test_what_was_given_is_kept_for_the_card(tmp_path):
         (["--test_file", "a.csv"], "--test_file needs a --train_file"),
         (["--text_columns", "a,b,c"], "name one column, or two"),
         (["--max_train_samples", "0"], "--max_train_samples 0: must be 1 or more"),
+        (["--learning_rate", "-1"], "--learning_rate -1.0: must be above 0"),
+        (["--per_device_train_batch_size", "0"], "--per_device_train_batch_size 0: must be 1 or more"),
+        (["--train_sampling_strategy", "grouped"], "--train_sampling_strategy: invalid choice: 'grouped'"),
         (["--max_length", "2"], "--max_length 2: must be 8 or more"),
         (["--num_train_epochs", "0"], "--num_train_epochs 0.0: must be above 0"),
         (["--metric_for_best_model", "f1"], "--metric_for_best_model: invalid choice: 'f1'"),
@@ -85,10 +88,10 @@ def test_mistakes_are_one_line(tmp_path, argv, message):
     assert message in str(error.value) and "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("share", ["0", "1", "-0.5"])
-def test_a_masking_share_outside_0_and_1(share):
-    with pytest.raises(UserError, match="--mlm_probability"):
-        parse(ModelArguments, DataArguments, MlmArguments, argv=[f"--mlm_probability={share}"])
+@pytest.mark.parametrize("word", ["--mlm_probability=0", "--mlm_probability=1", "--dropout=1", "--vocab_size=10"])
+def test_mistakes_of_pretraining(word):
+    with pytest.raises(UserError, match=word.split("=")[0]):
+        parse(ModelArguments, DataArguments, MlmArguments, argv=[word])
 
 
 @pytest.mark.parametrize(

@@ -465,3 +465,9 @@ def test_a_label_that_training_lacks(tmp_path):
     train = write(tmp_path / "train.csv", csv_of(["一,0", "二,1"]))
     test = write(tmp_path / "test.csv", csv_of(["三,0", "四,2"]))
     fails(labelled(train, validation_file=train, test_file=test), "row 3 of test.csv", "'2'", "train.csv")
+
+
+def test_columns_that_a_spreadsheet_left_behind_are_no_columns(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("text,label,,\n好,a,,\n坏,b,,\n", encoding="utf-8")
+    assert read_file(str(path), "utf-8", ["text"], "--input_file").column_names == ["text", "label"]

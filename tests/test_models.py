@@ -166,6 +166,15 @@ def test_lora_counts_what_moves(tiny_model):
     assert trained + frozen == whole + adapters
 
 
+def test_lora_finds_targets_where_peft_knows_none(tmp_path):
+    config = DistilBertConfig(dim=32, n_layers=1, n_heads=2, hidden_dim=64, vocab_size=99)
+    AutoModelForMaskedLM.from_config(config).save_pretrained(tmp_path)
+    model = load_classifier(ModelArguments(str(tmp_path)), ["a", "b"])
+    model = add_lora(model, LoraArguments(output_dir="unused", use_cpu=True))
+    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    assert any("q_lin.lora_A" in name for name in trained) and any("pre_classifier" in name for name in trained)
+
+
 def test_a_lora_target_that_is_not_there(tiny_model):
     args = LoraArguments(output_dir="unused", use_cpu=True, lora_target_modules="queri")
     with pytest.raises(UserError, match="--lora_target_modules queri"):

@@ -97,8 +97,6 @@ class RecipeArguments(transformers.TrainingArguments):
     Units: `learning_rate` None becomes a rate that suits the model's width (`training.suitable_learning_rate`).
     """
 
-    _argument_group_name = "training: transformers.TrainingArguments"
-
     overwrite: bool = field(default=False, metadata={"help": "let go of the finished run that output_dir holds"})
     precision: str | None = field(
         default=None,
@@ -125,13 +123,17 @@ class RecipeArguments(transformers.TrainingArguments):
     load_best_model_at_end: bool = field(default=True, metadata={"help": "end with the best checkpoint, not the last"})
     # Fifty points draw a curve, however long the run is.
     logging_steps: float = field(default=0.02, metadata={"help": "steps, or below 1 a share of all steps"})
-    # A filtered NaN is a hidden NaN; training.Trainer stops at one (facts: logging_nan_inf_filter hides divergence).
+    # Trainer's filter logs the average of earlier losses in the place of a NaN; training.Trainer stops at one instead.
     logging_nan_inf_filter: bool = field(default=False, metadata={"help": "report the last finite loss for a NaN"})
     restore_callback_states_from_checkpoint: bool = field(
         default=True, metadata={"help": "resume with the early-stopping patience that was left"}
     )
     train_sampling_strategy: str = field(
-        default="group_by_length", metadata={"help": "random, sequential or group_by_length (rows of like length)"}
+        default="group_by_length",
+        metadata={
+            "choices": ["random", "sequential", "group_by_length", "batch_rebalance"],
+            "help": "group_by_length draws batches of rows of like length",
+        },
     )
     resume_from_checkpoint: str | None = field(
         default=None, metadata={"help": "a checkpoint folder, or auto: the newest of output_dir"}
@@ -145,14 +147,19 @@ class RecipeArguments(transformers.TrainingArguments):
         self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
         use_every_core(self)
         choose_precision(self)
-        if not self.do_eval or self.eval_strategy == "no":
-            self.do_eval, self.eval_strategy, self.load_best_model_at_end = False, "no", False
-        if self.save_strategy == "no":
+        if not self.do_eval:
+            self.eval_strategy = "no"
+        if "no" in (self.eval_strategy, self.save_strategy):  # there is no best one to end with
             self.load_best_model_at_end = False
         if self.early_stopping_patience is not None and not self.load_best_model_at_end:
             raise UserError("--early_stopping_patience needs evaluations, checkpoints and --load_best_model_at_end")
         if self.num_train_epochs <= 0 and self.max_steps <= 0:
             raise UserError(f"--num_train_epochs {self.num_train_epochs}: must be above 0")
+        if self.learning_rate is not None and self.learning_rate <= 0:
+            raise UserError(f"--learning_rate {self.learning_rate}: must be above 0")
+        for name in ("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"):
+            if getattr(self, name) < 1:
+                raise UserError(f"--{name} {getattr(self, name)}: must be 1 or more")
         try:
             super().__post_init__()
         except ValueError as error:
@@ -223,6 +230,10 @@ class MlmArguments(RecipeArguments):
         super().__post_init__()
         if not 0 < self.mlm_probability < 1:
             raise UserError(f"--mlm_probability {self.mlm_probability}: must lie between 0 and 1")
+        if not 0 <= self.dropout < 1:
+            raise UserError(f"--dropout {self.dropout}: must be 0 or more, and below 1")
+        if self.vocab_size < 100:
+            raise UserError(f"--vocab_size {self.vocab_size}: must be 100 or more")
 
 
 def column_names(text_columns: str) -> list[str]:

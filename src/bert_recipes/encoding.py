@@ -6,13 +6,14 @@ import itertools
 import string
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-import numpy as np
 from datasets import Dataset, DatasetDict
 from tokenizers import BertWordPieceTokenizer
 from transformers import BertTokenizer, PreTrainedTokenizerBase
 
 from .errors import UserError
 
+# Batches are padded up to a multiple of this: few lengths, since each one costs kernels that stay in memory.
+PAD_TO_MULTIPLE_OF = 16
 SENTENCE_ENDS = frozenset("。！？!?；;…")
 
 
@@ -114,9 +115,3 @@ def gb2312_characters() -> list[str]:
     """Every character of GB 2312: rows 1 to 9 hold punctuation and symbols, 16 to 87 the 6,763 Chinese characters."""
     cells = (bytes((0xA0 + row, 0xA0 + cell)) for row in (*range(1, 2), *range(16, 88)) for cell in range(1, 95))
     return [character for cell in cells if (character := cell.decode("gb2312", errors="ignore"))]
-
-
-def unknown_share(dataset: Dataset, unk_token_id: int) -> float:
-    """Share of the tokens of `dataset` that its vocabulary does not know."""
-    unknown = [np.count_nonzero(np.asarray(input_ids) == unk_token_id) for input_ids in dataset["input_ids"]]
-    return float(sum(unknown) / max(1, sum(dataset["length"])))

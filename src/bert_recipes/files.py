@@ -106,6 +106,10 @@ def read_csv(name: str, text: str, delimiter: str) -> Table:
             f"row {number + 1} of {name} is broken: {error}; a quote in a quoted cell is doubled"
         ) from error
     header = [column.strip() for column in rows.pop(min(rows))] if rows else []
+    # Spreadsheets leave columns behind that have neither a name nor a cell.
+    while header and not header[-1] and all(len(row) < len(header) or not row[-1].strip() for row in rows.values()):
+        rows = {number: row[: len(header) - 1] for number, row in rows.items()}
+        header.pop()
     if repeated := [column for column in header if header.count(column) > 1]:
         raise UserError(f"{name} has two columns named {repeated[0]!r}: rename one")
     for number, row in rows.items():

@@ -7,6 +7,8 @@ import torch
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
+from .encoding import PAD_TO_MULTIPLE_OF
+
 IGNORED = -100  # the label of a position that is not predicted, as everywhere in transformers
 
 
@@ -63,15 +65,15 @@ class MaskedChunks(torch.utils.data.Dataset):
 
 
 class MaskedLanguageModelCollator:
-    """Pad chunks to one length. Lengths are rounded up to a multiple of 16: few shapes, few kernels to keep."""
+    """Pad chunks to one length, a multiple of `PAD_TO_MULTIPLE_OF`."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, pad_to_multiple_of: int = 16):
-        self.pad_token_id, self.multiple = tokenizer.pad_token_id, pad_to_multiple_of
+    def __init__(self, tokenizer: PreTrainedTokenizerBase):
+        self.pad_token_id = tokenizer.pad_token_id
 
     def __call__(self, rows: list[dict[str, np.ndarray]]) -> dict[str, torch.Tensor]:
         """`input_ids`, `attention_mask`, `labels` (all int64) and `masked_positions` (bool), shape (rows, length)."""
         longest = max(len(row["input_ids"]) for row in rows)
-        shape = (len(rows), -(-longest // self.multiple) * self.multiple)
+        shape = (len(rows), -(-longest // PAD_TO_MULTIPLE_OF) * PAD_TO_MULTIPLE_OF)
         batch = {
             "input_ids": torch.full(shape, self.pad_token_id),
             "attention_mask": torch.zeros(shape, dtype=torch.long),

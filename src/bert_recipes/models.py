@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftConfig, PeftModel, TaskType, get_peft_model
+from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
 from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
@@ -20,7 +21,7 @@ from transformers import (
 )
 
 from .arguments import CheckpointArguments, LoraArguments, MlmArguments, ModelArguments
-from .encoding import train_tokenizer
+from .encoding import PAD_TO_MULTIPLE_OF, train_tokenizer
 from .errors import UserError
 
 EMBEDDED_MODELS = Path(__file__).parent / "assets"
@@ -83,9 +84,13 @@ def load_or_train_tokenizer(model_args: ModelArguments, args: MlmArguments, text
 
 
 def readable_length(config) -> int:
-    """Tokens that the position table holds; RoBERTa's kind counts its positions from `pad_token_id + 1`."""
+    """Tokens that the position table holds, down to a multiple of what batches are padded up to.
+
+    RoBERTa's kind counts its positions from `pad_token_id + 1`.
+    """
     offset = config.pad_token_id + 1 if config.model_type in ("roberta", "xlm-roberta", "camembert") else 0
-    return getattr(config, "max_position_embeddings", 512) - offset
+    positions = getattr(config, "max_position_embeddings", 512) - offset
+    return positions // PAD_TO_MULTIPLE_OF * PAD_TO_MULTIPLE_OF
 
 
 def load_classifier(
@@ -176,7 +181,8 @@ def add_lora(model: PreTrainedModel, args: LoraArguments) -> PeftModel:
     """
     head = [name for name, _ in model.named_children() if name != model.base_model_prefix and name != "dropout"]
     pooler = ["pooler"] if getattr(model.base_model, "pooler", None) is not None else []
-    named = args.lora_target_modules
+    known = model.config.model_type in TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
+    named = args.lora_target_modules or (None if known else "all-linear")
     config = LoraConfig(
         task_type=TaskType.SEQ_CLS,
         r=args.lora_r,

@@ -21,13 +21,12 @@ from transformers.trainer_pt_utils import get_length_grouped_indices
 from transformers.trainer_utils import get_last_checkpoint
 
 from .arguments import MlmArguments, RecipeArguments
+from .encoding import PAD_TO_MULTIPLE_OF
 from .errors import UserError
 from .losses import classification_loss, masked_language_model_loss
 from .masking import MaskedChunks, MaskedLanguageModelCollator
 from .metrics import MEAN_LOSS, classification_metrics, masked_language_model_metrics, token_losses
 from .models import count_parameters
-
-PAD_TO_MULTIPLE_OF = 16  # few lengths: each one costs kernels that stay in memory
 
 
 class Trainer(transformers.Trainer):
@@ -35,7 +34,10 @@ class Trainer(transformers.Trainer):
     every resume shares, an evaluation loss that weighs rows alike, and a stop at the first loss that is not finite."""
 
     def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
+        try:
+            super().__init__(*args, **kwargs)
+        except (ValueError, RuntimeError, ImportError, OSError) as error:  # arguments that do not go together
+            raise UserError(" ".join(str(error).split())) from error
         self.add_callback(SetEpoch(self))
         if self.args.early_stopping_patience is not None:
             self.add_callback(EarlyStoppingCallback(self.args.early_stopping_patience))
@@ -72,11 +74,10 @@ class Trainer(transformers.Trainer):
             output.metrics[f"{metric_key_prefix}_loss"] = mean_loss
         return output
 
-    def _save(self, *args, **kwargs):
-        super()._save(*args, **kwargs)
+    def _save(self, output_dir=None, state_dict=None):
+        super()._save(output_dir, state_dict)
         if self.args.should_save:  # a pickle; README.md of the run holds the arguments as text
-            output_dir = Path(kwargs.get("output_dir") or (args[0] if args else self.args.output_dir))
-            (output_dir / "training_args.bin").unlink(missing_ok=True)
+            (Path(output_dir or self.args.output_dir) / "training_args.bin").unlink(missing_ok=True)
 
 
 class LengthGroupedSampler(torch.utils.data.Sampler):
@@ -152,7 +153,7 @@ def masked_language_model_trainer(
         # One fixed seed: runs with different seeds are scored on the same masks.
         eval_dataset=MaskedChunks(sort_by_length(chunks["validation"]), tokenizer, args.mlm_probability, seed=0),
         processing_class=tokenizer,
-        data_collator=MaskedLanguageModelCollator(tokenizer, PAD_TO_MULTIPLE_OF),
+        data_collator=MaskedLanguageModelCollator(tokenizer),
         compute_loss_func=masked_language_model_loss,
         compute_metrics=masked_language_model_metrics,
         preprocess_logits_for_metrics=token_losses,
