@@ -71,6 +71,8 @@ def test_what_was_given_is_kept_for_the_card(tmp_path):
         (["--learning_rate", "-1"], "--learning_rate -1.0: must be above 0"),
         (["--per_device_train_batch_size", "0"], "--per_device_train_batch_size 0: must be 1 or more"),
         (["--train_sampling_strategy", "grouped"], "--train_sampling_strategy: invalid choice: 'grouped'"),
+        (["--overwrite", "--resume_from_checkpoint", "auto"], "keep one of them"),
+        (["--report_to", "wandb"], "--report_to wandb: it is not installed"),
         (["--max_length", "2"], "--max_length 2: must be 8 or more"),
         (["--num_train_epochs", "0"], "--num_train_epochs 0.0: must be above 0"),
         (["--metric_for_best_model", "f1"], "--metric_for_best_model: invalid choice: 'f1'"),
@@ -129,8 +131,10 @@ def test_a_default_output_dir_steps_aside_and_a_named_one_does_not(tmp_path):
         write(tmp_path / "outputs" / name / "all_results.json", "{}")
     assert output_dir() == "outputs/finetune-3"
     assert output_dir("--overwrite") == "outputs/finetune-2"
-    with pytest.raises(UserError, match="holds an earlier run"):
-        output_dir("--output_dir", "outputs/finetune")
+    for argv in ([], ["--resume_from_checkpoint", "outputs/x/checkpoint-2"]):
+        with pytest.raises(UserError, match="holds an earlier run"):
+            output_dir("--output_dir", "outputs/finetune", *argv)
+    assert output_dir("--resume_from_checkpoint", "outputs/x/checkpoint-2") == "outputs/x"
     assert output_dir("--output_dir", "outputs/finetune", "--overwrite") == "outputs/finetune"
 
 

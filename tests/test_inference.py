@@ -59,8 +59,17 @@ def test_labels_of_the_file_are_scored_where_the_model_knows_them(capsys):
     assert score_file(logits, Dataset.from_dict({"text": ["", "", ""]}), "label", ["a", "b"], None) == {}
     assert score_file(logits, Dataset.from_dict({"label": ["a", "b", "z"]}), "label", ["a", "b"], None) == {}
     assert "'z', which is no label of this model" in capsys.readouterr().out
-    several = Dataset.from_dict({"label": ["a", "b", "a;b"]})
+    floats = Dataset.from_dict({"label": [1.0, 0.0, 1.0]})
+    assert score_file(logits, floats, "label", ["0", "1"], None)["accuracy"] == 0
+    several = Dataset.from_dict({"label": ["a", "b", "a; b"]})
     assert score_file(logits - 0.5, several, "label", ["a", "b"], ";")["accuracy"] == pytest.approx(2 / 3)
+
+
+def test_integers_with_a_gap_stay_integers(tmp_path):
+    rows = Dataset.from_dict({"id": [1234567890123456789, None]})
+    write_file(rows, {"score": [0.5, 0.25]}, tmp_path / "out.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert lines == [{"id": 1234567890123456789, "score": 0.5}, {"id": None, "score": 0.25}]
 
 
 def test_a_file_with_predictions_of_its_own():

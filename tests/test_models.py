@@ -133,6 +133,19 @@ def test_from_scratch_and_freeze_encoder(tiny_model):
     assert moving == head | {"bert.pooler.dense.weight", "bert.pooler.dense.bias"}
 
 
+def test_a_head_of_other_labels_is_renewed_and_one_of_the_same_is_kept(tiny_model, tokenizer, tmp_path):
+    torch.manual_seed(1)
+    trained = load_classifier(ModelArguments(str(tiny_model)), ["a", "b"])
+    trained.classifier.bias.data.fill_(3)
+    trained.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    same = load_classifier(ModelArguments(str(tmp_path)), ["a", "b"])
+    other = load_classifier(ModelArguments(str(tmp_path)), ["b", "a"])
+    assert torch.equal(same.classifier.weight, trained.classifier.weight)
+    assert not torch.equal(other.classifier.weight, trained.classifier.weight) and not other.classifier.bias.any()
+    assert torch.equal(other.bert.pooler.dense.weight, trained.bert.pooler.dense.weight)
+
+
 def test_lora_gives_the_same_logits_in_memory_reloaded_and_merged(tokenizer, tmp_path):
     args = LoraArguments(output_dir=str(tmp_path / "run"), use_cpu=True)
     model = add_lora(load_classifier(ModelArguments(), ["好", "坏", "中"]), args)

@@ -16,6 +16,7 @@ from transformers import pipeline
 from bert_recipes.arguments import DataArguments
 from bert_recipes.corpora import load_corpus
 from bert_recipes.errors import UserError
+from bert_recipes.reporting import without_tokens
 
 RECIPES = sorted((ROOT / "recipes").glob("*.py"))
 CONFIGS = sorted((ROOT / "recipes" / "configs").glob("*.yaml"))
@@ -246,3 +247,8 @@ def test_a_recipe_fits_on_one_screen_and_opens_with_two_commands(path):
     text = path.read_text()
     assert len(text.splitlines()) <= 80
     assert len(re.findall(rf"^accelerate launch recipes/{path.name}", text, re.MULTILINE)) == 2
+
+
+def test_a_secret_is_not_published_with_the_card():
+    words = ["recipes/finetune.py", "--hub_token", "hf_secret", "--hub_token=hf_secret", "--seed", "1"]
+    assert without_tokens(words) == ["recipes/finetune.py", "--hub_token", "***", "--hub_token=***", "--seed", "1"]

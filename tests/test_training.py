@@ -17,6 +17,7 @@ from bert_recipes.training import (
     LengthGroupedSampler,
     classifier_trainer,
     masked_language_model_trainer,
+    newest_checkpoint,
     suitable_learning_rate,
     train_and_evaluate,
 )
@@ -210,6 +211,15 @@ def test_masks_change_with_the_epoch(tmp_path, model_args, tokenizer, chunks):
 def test_the_rate_follows_the_width(tmp_path, width, rate):
     model = type("Model", (), {"config": type("Config", (), {"hidden_size": width})})
     assert suitable_learning_rate(arguments(FinetuneArguments, tmp_path), model) == rate
+
+
+def test_the_newest_checkpoint_is_the_newest_whole_one(tmp_path):
+    for step in (9, 10, 11):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        if step < 11:  # the last one was cut off in writing
+            (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text("{}")
+    assert newest_checkpoint(tmp_path) == str(tmp_path / "checkpoint-10")
+    assert newest_checkpoint(tmp_path / "none") is None
 
 
 def test_a_checkpoint_that_is_none(tmp_path, model_args, reviews):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 import transformers
+from transformers.integrations import get_available_reporting_integrations
 
 from .errors import UserError
 from .parser import RecipeParser
@@ -139,10 +140,14 @@ class RecipeArguments(transformers.TrainingArguments):
         default=None, metadata={"help": "a checkpoint folder, or auto: the newest of output_dir"}
     )
 
+    hub_strategy: str = field(default="end", metadata={"help": "what --push_to_hub uploads: end is the finished model"})
+
     default_output_dir = "outputs/run"
     base_learning_rate = 3e-5  # for a model 768 wide
 
     def __post_init__(self):
+        if self.overwrite and self.resume_from_checkpoint:
+            raise UserError("--overwrite gives a run up, --resume_from_checkpoint goes on with it: keep one of them")
         self.output_dir = choose_output_dir(self)
         self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
         use_every_core(self)
@@ -165,6 +170,11 @@ class RecipeArguments(transformers.TrainingArguments):
         except ValueError as error:
             raise UserError(" ".join(str(error).split())) from error
         refuse_separate_runs(self)
+        if self.n_gpu > 1:
+            raise UserError(f"{self.n_gpu} GPUs and one process: start the recipe with accelerate launch, not python")
+        missing = set(self.report_to) - {"none", "all", *get_available_reporting_integrations()}
+        if missing:
+            raise UserError(f"--report_to {sorted(missing)[0]}: it is not installed, or no such thing")
 
 
 @dataclass
@@ -252,11 +262,14 @@ def choose_output_dir(args: RecipeArguments) -> str:
     nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
         raise UserError(f"--output_dir {folder}: nothing can be written to {nearest}")
+    if not named and args.resume_from_checkpoint not in (None, "auto"):
+        return str(Path(args.resume_from_checkpoint).parent)
     if named:
-        if holds_run(args.output_dir) and not (args.overwrite or resumes):
+        finished = (folder / "all_results.json").exists() and args.resume_from_checkpoint != "auto"
+        if holds_run(args.output_dir) and not args.overwrite and (finished or not resumes):
             raise UserError(
-                f"--output_dir {args.output_dir} holds an earlier run: name another folder, "
-                "go on with --resume_from_checkpoint auto, or give it up with --overwrite"
+                f"--output_dir {args.output_dir} holds an earlier run: name another, give it up with --overwrite, "
+                "or go on with --resume_from_checkpoint auto if it was interrupted"
             )
         return args.output_dir
     numbered = [args.default_output_dir]
@@ -308,7 +321,7 @@ def use_every_core(args: RecipeArguments) -> None:
 
     `taskset` holds a run to fewer cores."""
     if args.use_cpu and os.environ.get("OMP_NUM_THREADS") == "1" and "ACCELERATE_MIXED_PRECISION" in os.environ:
-        torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", 1))))
+        torch.set_num_threads(max(1, available_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", 1))))
 
 
 @dataclass
@@ -355,6 +368,10 @@ class PredictArguments(CheckpointArguments):
             use_cpu=self.use_cpu,
             do_eval=False,
         )
+
+
+def available_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def parse(*dataclass_types: type, argv: list[str] | None = None) -> tuple:

@@ -27,13 +27,22 @@ def score_baseline(corpus: DatasetDict, text_columns: Sequence[str], label_names
         return np.array([label_vector(label, label_ids) for label in split["label"]]).astype(int)
 
     def score(classifier, split: Dataset) -> dict[str, float]:
-        predictions = classifier.predict(join_columns(split, text_columns))
-        return metric.compute(predictions=predictions, references=labels_of(split))
+        references = labels_of(split)
+        predictions = classifier.predict(join_columns(split, text_columns)).reshape(references.shape)
+        return metric.compute(predictions=predictions, references=references)
+
+    rare = 1 if len(corpus["train"]) < 100 else 2  # what a single row has tells nothing, unless there are few
 
     def fit(inverse_regularisation: float):
         regression = LogisticRegression(C=inverse_regularisation, max_iter=300)
         return make_pipeline(
-            TfidfVectorizer(analyzer="char", ngram_range=(1, 3), sublinear_tf=True, min_df=2, dtype=np.float32),
+            TfidfVectorizer(
+                analyzer="char",
+                ngram_range=(1, 3),
+                sublinear_tf=True,
+                min_df=rare,
+                dtype=np.float32,
+            ),
             OneVsRestClassifier(regression) if multi_label else regression,
         ).fit(join_columns(corpus["train"], text_columns), labels_of(corpus["train"]))
 

@@ -42,8 +42,12 @@ def draw_training(log_history: list[dict], scores: Sequence[str], path: Path) ->
 
 
 def curve(log_history: list[dict], name: str) -> tuple[list[float], list[float]]:
-    points = [(entry["epoch"], entry[name]) for entry in log_history if name in entry]
-    return [epoch for epoch, _ in points], [value for _, value in points]
+    """Epochs and values; the first of a step, since the last evaluation, of the best model, repeats one."""
+    points: dict[int, tuple[float, float]] = {}
+    for entry in log_history:
+        if name in entry:
+            points.setdefault(entry["step"], (entry["epoch"], entry[name]))
+    return [epoch for epoch, _ in points.values()], [value for _, value in points.values()]
 
 
 def draw_confusion(

@@ -11,6 +11,7 @@ from datasets import Dataset
 from scipy.special import expit, softmax
 from transformers import EvalPrediction
 
+from .corpora import plain
 from .encoding import label_vector
 from .errors import UserError
 from .metrics import MEAN_LOSS, classification_metrics, decide
@@ -66,12 +67,10 @@ def score_file(
     label_ids = {name: index for index, name in enumerate(label_names)}
     labels = rows[label_column]
     if label_separator is not None:
-        labels = [
-            cell if isinstance(cell, list) else [name for name in str(cell).split(label_separator) if name]
-            for cell in labels
-        ]
+        cells = [cell if isinstance(cell, list) else plain(cell).split(label_separator) for cell in labels]
+        labels = [[name for part in cell if (name := plain(part).strip())] for cell in cells]
     else:
-        labels = [str(label) for label in labels]
+        labels = [plain(label).strip() for label in labels]
     unknown = {name for label in labels for name in ([label] if isinstance(label, str) else label)} - label_ids.keys()
     if unknown:
         print(f"No metrics: column {label_column!r} has {sorted(unknown)[0]!r}, which is no label of this model")
@@ -83,7 +82,8 @@ def score_file(
 
 def write_file(rows: Dataset, new_columns: dict[str, list], path: Path) -> None:
     """Write the columns of `rows` and behind them the new ones, in the format that the file's name says."""
-    frame: pandas.DataFrame = rows.to_pandas().assign(**new_columns)
+    # Arrow's own types: pandas would turn a column of integers with a gap into floats.
+    frame = rows.with_format("arrow")[:].to_pandas(types_mapper=pandas.ArrowDtype).assign(**new_columns)
     path.parent.mkdir(parents=True, exist_ok=True)
     match path.suffix:
         case ".csv" | ".tsv" as suffix:

@@ -35,7 +35,8 @@ def resolve(model_name_or_path: str) -> str:
         return str(embedded)
     if folder.exists() and not (folder / "config.json").exists():
         raise UserError(f"--model_name_or_path {model_name_or_path} is no model folder: it has no config.json")
-    if not folder.exists() and folder.parts[:1] in ((".",), ("..",), ("/",), ("outputs",)):
+    looks_like_a_path = model_name_or_path.startswith((".", "/", "~", "outputs/")) or len(folder.parts) > 2
+    if not folder.exists() and looks_like_a_path:
         raise UserError(f"--model_name_or_path {model_name_or_path}: there is no such folder")
     return model_name_or_path
 
@@ -108,14 +109,25 @@ def load_classifier(
     if model_args.from_scratch:
         model = AutoModelForSequenceClassification.from_config(load_config(model_args, **head), dtype=torch.float32)
     else:
-        # A checkpoint that was fine-tuned on other labels keeps its encoder and gets a new head.
         model = load(
             AutoModelForSequenceClassification, model_args, ignore_mismatched_sizes=True, dtype=torch.float32, **head
         )
+        if load_config(model_args).id2label != head["id2label"]:
+            renew_head(model)
     if freeze_encoder:
         for name, parameter in model.base_model.named_parameters():
             parameter.requires_grad = name.startswith("pooler.")
     return model
+
+
+def renew_head(model: PreTrainedModel) -> None:
+    """Draw the head anew: one that was fine-tuned on other labels means nothing here, even where its size fits."""
+    for name, module in model.named_children():
+        if name != model.base_model_prefix:
+            for part in module.modules():
+                for parameter in part.parameters(recurse=False):
+                    parameter._is_hf_initialized = False  # else transformers leaves a loaded weight as it is
+                model._init_weights(part)
 
 
 def load_masked_lm(
@@ -188,7 +200,7 @@ def add_lora(model: PreTrainedModel, args: LoraArguments) -> PeftModel:
         r=args.lora_r,
         lora_alpha=args.lora_alpha,
         lora_dropout=args.lora_dropout,
-        target_modules=named.split(",") if named and named != "all-linear" else named,
+        target_modules=[part.strip() for part in named.split(",")] if named and named != "all-linear" else named,
         modules_to_save=head + pooler,
         use_rslora=args.use_rslora,
         use_dora=args.use_dora,
@@ -224,8 +236,14 @@ def load_trained_classifier(model_args: CheckpointArguments) -> PreTrainedModel:
     if (folder / "adapter_config.json").exists():
         # AutoPeftModel would want the label maps again: they lie beside the adapter.
         base_args = CheckpointArguments(PeftConfig.from_pretrained(folder).base_model_name_or_path)
-        config = AutoConfig.from_pretrained(folder)
-        base = load(AutoModelForSequenceClassification, base_args, config=config, dtype=torch.float32)
+        base_args.trust_remote_code = model_args.trust_remote_code
+        base = load(
+            AutoModelForSequenceClassification,
+            base_args,
+            config=AutoConfig.from_pretrained(folder),
+            ignore_mismatched_sizes=True,  # the adapter brings its head with it
+            dtype=torch.float32,
+        )
         return PeftModel.from_pretrained(base, folder)
     architectures = load_config(model_args).architectures or ["none"]
     if not architectures[0].endswith("ForSequenceClassification"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import sys
 from importlib.metadata import version
@@ -52,7 +53,7 @@ def report_classifier(
         write_file(test, {"label": join_labels(test["label"]), **predictions}, output_dir / "predictions.csv")
         confusion = output_dir / "figures" / "confusion.png"
         draw_confusion(test["label"], predictions["prediction"], data.label_names, confusion)
-    if args.baseline:
+    if args.baseline and args.do_predict:
         print("Fitting character tf-idf + logistic regression on the same rows …", flush=True)
         scores = score_baseline(data.corpus, data.text_columns, data.label_names)
         results |= {f"baseline_{name}": value for name, value in scores.items()}
@@ -165,6 +166,15 @@ def cost(results: Results) -> str:
     return ", ".join([*parts, f"peak memory {results['train_peak_memory_mb']:,.0f} MB"])
 
 
+def without_tokens(words: list[str]) -> list[str]:
+    """A command line whose secrets (`--hub_token X`, `--hub_token=X`) are stars: the card is there to be published."""
+    hidden = [re.sub(r"^(--\w+[_-]token)=.*", r"\1=***", word) for word in words]
+    return [
+        "***" if re.fullmatch(r"--\w+[_-]token", before) else word
+        for before, word in zip(["", *hidden], hidden, strict=False)
+    ]
+
+
 def model_card(
     task: str,
     trainer: Trainer,
@@ -183,6 +193,7 @@ def model_card(
     data += [f"- `{name}`, sha256 `{digest}`" for name, digest in corpus_fingerprint(data_args).items()]
     given = {"learning_rate": args.learning_rate, "seed": args.seed}
     given |= model_args.given | data_args.given | args.given
+    given = {name: value for name, value in given.items() if not name.endswith("_token")}
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     sections = [
         f"---\n{yaml.safe_dump(front_matter, sort_keys=False)}---",
@@ -194,7 +205,7 @@ def model_card(
         "## Data",
         "\n".join(data),
         "## How it was made",
-        f"```\naccelerate launch {shlex.join(sys.argv)}\n```",
+        f"```\naccelerate launch {shlex.join(without_tokens(sys.argv))}\n```",
         "With these arguments, from its config file or its command line, and the defaults of the recipe:",
         f"```yaml\n{yaml.safe_dump(given, allow_unicode=True, sort_keys=False)}```",
         f"{packages}; processes: {args.world_size}; device: {args.device.type}.",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import resource
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
+import psutil
 import torch
 import transformers
 from datasets import Dataset, DatasetDict
@@ -18,7 +19,6 @@ from transformers import (
     TrainerCallback,
 )
 from transformers.trainer_pt_utils import get_length_grouped_indices
-from transformers.trainer_utils import get_last_checkpoint
 
 from .arguments import MlmArguments, RecipeArguments
 from .encoding import PAD_TO_MULTIPLE_OF
@@ -36,7 +36,7 @@ class Trainer(transformers.Trainer):
     def __init__(self, *args, **kwargs):
         try:
             super().__init__(*args, **kwargs)
-        except (ValueError, RuntimeError, ImportError, OSError) as error:  # arguments that do not go together
+        except (ValueError, ImportError) as error:  # arguments that do not go together
             raise UserError(" ".join(str(error).split())) from error
         self.add_callback(SetEpoch(self))
         if self.args.early_stopping_patience is not None:
@@ -195,22 +195,35 @@ def find_checkpoint(args: RecipeArguments) -> str | None:
     """The checkpoint to go on from: the folder that is named, or for `auto` the newest of output_dir, or none."""
     checkpoint = args.resume_from_checkpoint
     if checkpoint == "auto":
-        checkpoint = get_last_checkpoint(args.output_dir) if Path(args.output_dir).is_dir() else None
+        checkpoint = newest_checkpoint(Path(args.output_dir))
         print(f"Going on from {checkpoint}" if checkpoint else f"No checkpoint in {args.output_dir}: starting anew")
     elif checkpoint is not None and not (Path(checkpoint) / "trainer_state.json").exists():
         raise UserError(f"--resume_from_checkpoint {checkpoint}: no checkpoint is there (it has no trainer_state.json)")
     return checkpoint
 
 
+def newest_checkpoint(output_dir: Path) -> str | None:
+    """The last checkpoint that has its trainer_state.json, which is written last: one cut off in writing has none."""
+    whole = [path.parent for path in output_dir.glob("checkpoint-*/trainer_state.json")]
+    return str(max(whole, key=lambda path: int(path.name.rpartition("-")[2]))) if whole else None
+
+
 def forget_run(output_dir: Path) -> None:
-    """What `--overwrite` lets go of: the checkpoints and the results, which a new run would be mixed up with."""
-    for checkpoint in output_dir.glob("checkpoint-*"):
-        shutil.rmtree(checkpoint)
-    (output_dir / "all_results.json").unlink(missing_ok=True)
+    """What `--overwrite` lets go of: all that a run leaves and a new one might not write again."""
+    for folder in (*output_dir.glob("checkpoint-*"), output_dir / "adapter", output_dir / "figures"):
+        shutil.rmtree(folder, ignore_errors=True)
+    for name in ("all_results.json", "predictions.csv", "model.safetensors", "README.md"):
+        (output_dir / name).unlink(missing_ok=True)
 
 
 def peak_memory_mb(device: torch.device) -> float:
     """Peak memory of this process in MB: of the GPU where it trains on one, else resident memory."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1e6
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6  # Linux counts in KiB
+    memory = psutil.Process().memory_info()
+    if hasattr(memory, "peak_wset"):  # Windows
+        return memory.peak_wset / 1e6
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes on macOS, KiB on Linux
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
