@@ -213,6 +213,15 @@ def test_the_rate_follows_the_width(tmp_path, width, rate):
     assert suitable_learning_rate(arguments(FinetuneArguments, tmp_path), model) == rate
 
 
+@pytest.mark.parametrize("holds_run", [False, True])
+def test_overwrite_gives_up_a_run_and_nothing_of_the_users(tmp_path, model_args, reviews, holds_run):
+    for name in ("README.md", "predictions.csv", "notes.txt", *(["all_results.json"] if holds_run else [])):
+        (tmp_path / name).write_text("mine")
+    train_and_evaluate(finetuner(tmp_path, model_args, reviews, max_steps=1, overwrite=True))
+    assert (tmp_path / "README.md").exists() == (tmp_path / "predictions.csv").exists() == (not holds_run)
+    assert (tmp_path / "notes.txt").exists() and not (tmp_path / "all_results.json").exists()
+
+
 def test_the_newest_checkpoint_is_the_newest_whole_one(tmp_path):
     for step in (9, 10, 11):
         (tmp_path / f"checkpoint-{step}").mkdir()

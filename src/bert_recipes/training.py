@@ -20,7 +20,7 @@ from transformers import (
 )
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
-from .arguments import MlmArguments, RecipeArguments
+from .arguments import MlmArguments, RecipeArguments, holds_run
 from .encoding import PAD_TO_MULTIPLE_OF
 from .errors import UserError
 from .losses import classification_loss, masked_language_model_loss
@@ -177,7 +177,7 @@ def train_and_evaluate(trainer: Trainer) -> dict[str, float]:
     args, results = trainer.args, {}
     if args.do_train:
         checkpoint = find_checkpoint(args)
-        if args.overwrite and args.should_save:
+        if args.overwrite and args.should_save and holds_run(args.output_dir):
             forget_run(Path(args.output_dir))
         results.update(trainer.train(resume_from_checkpoint=checkpoint).metrics)
     if args.do_eval:
@@ -209,7 +209,10 @@ def newest_checkpoint(output_dir: Path) -> str | None:
 
 
 def forget_run(output_dir: Path) -> None:
-    """What `--overwrite` lets go of: all that a run leaves and a new one might not write again."""
+    """What `--overwrite` lets go of: all that a run leaves and a new one might not write again.
+
+    Only of a folder that holds a run: anywhere else these names are files of the user's.
+    """
     for folder in (*output_dir.glob("checkpoint-*"), output_dir / "adapter", output_dir / "figures"):
         shutil.rmtree(folder, ignore_errors=True)
     for name in ("all_results.json", "predictions.csv", "model.safetensors", "README.md"):
