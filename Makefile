@@ -5,7 +5,7 @@ BIN := .venv/bin
 LAUNCHER = $(BIN)/accelerate launch --quiet $(if $(LAUNCH),--config_file $(LAUNCH))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup finetune lora mlm-pretrain predict base-model test lint
+.PHONY: help setup finetune lora mlm-pretrain predict base-text base-model bench test lint
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -30,8 +30,14 @@ mlm-pretrain: setup  ## continue pretraining on the reviews' text       ARGS="..
 predict: setup  ## label a file: ARGS="--input_file a.csv --output_file b.csv"
 	$(LAUNCHER) recipes/predict.py $(ARGS)
 
-base-model: setup  ## make the embedded base model again (about an hour)
+base-text: setup  ## gather the base model's text from Debian packages (needs Debian and a network)
+	$(BIN)/python -m bert_recipes.debian_text $(ARGS)
+
+base-model: setup  ## make the embedded base model again (after make base-text; hours)
 	$(LAUNCHER) recipes/mlm_pretrain.py --config recipes/configs/base_model.yaml $(ARGS)
+
+bench: setup  ## pretraining beside the stock pipeline, as JSON    ARGS="--quick"
+	$(BIN)/python benchmarks/mlm.py $(ARGS)
 
 test: setup  ## every test, offline
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(ARGS)

@@ -5,10 +5,9 @@ accelerate launch recipes/mlm_pretrain.py --model_name_or_path google-bert/bert-
 """
 
 from bert_recipes.arguments import DataArguments, MlmArguments, ModelArguments, parse
-from bert_recipes.corpora import load_corpus
-from bert_recipes.encoding import chunk_documents, join_columns
+from bert_recipes.data import load_pretraining_data
 from bert_recipes.errors import run
-from bert_recipes.models import load_masked_lm, load_or_train_tokenizer
+from bert_recipes.models import load_masked_lm
 from bert_recipes.reporting import report_masked_lm
 from bert_recipes.training import masked_language_model_trainer, train_and_evaluate
 
@@ -16,17 +15,14 @@ from bert_recipes.training import masked_language_model_trainer, train_and_evalu
 def main(argv=None):
     model_args, data_args, training_args = parse(ModelArguments, DataArguments, MlmArguments, argv=argv)
 
-    # Data: the training split alone is learnt from; the validation split is masked once, for every evaluation.
-    corpus = load_corpus(data_args, training_args.seed)
-    documents = join_columns(corpus["train"], data_args.text_column_names)
-    tokenizer = load_or_train_tokenizer(model_args, training_args, documents)
-    chunks = chunk_documents(corpus, tokenizer, data_args.text_column_names, training_args.chunk_length)
+    # Data: documents -> chunks, cut at sentence ends; new masks each epoch, but the validation split is masked once.
+    data = load_pretraining_data(model_args, data_args, training_args)
 
     # Model: the vocabulary projection sees the masked positions alone, which is exact and about twice as fast.
-    model = load_masked_lm(model_args, tokenizer, training_args.dropout)
+    model = load_masked_lm(model_args, data.tokenizer, training_args.dropout, training_args.nsp)
 
     # Train, score the best checkpoint, and save it with its tokenizer, figures and card.
-    trainer = masked_language_model_trainer(model, training_args, tokenizer, chunks)
+    trainer = masked_language_model_trainer(model, training_args, data)
     results = train_and_evaluate(trainer)
     trainer.save_model()
     return report_masked_lm(trainer, results, model_args, data_args)

@@ -179,7 +179,7 @@ def test_a_bare_accelerate_launch_uses_every_core(monkeypatch):
 
 def test_processes_that_would_train_apart_are_stopped(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    from bert_recipes.arguments import refuse_separate_runs
+    from bert_recipes.launch import refuse_separate_runs
 
     with pytest.raises(UserError, match="2 processes were launched, but they train as 1"):
         refuse_separate_runs(type("Arguments", (), {"world_size": 1})())

@@ -4,13 +4,26 @@ import json
 
 import pandas
 import pytest
-from conftest import SHORT, execute
+from conftest import execute, short
 
-CASES = ["finetune", "lora", "mlm_pretrain"]
+from bert_recipes.arguments import DataArguments
+from bert_recipes.documents import load_documents
+
+CASES = {
+    "finetune": [],
+    "lora": [],
+    "mlm_pretrain": ["--whole_word_mask", "--nsp"],
+    "mlm_pretrain, streamed": ["--streaming", "--train_file", "train.txt", "--validation_file", "validation.txt"],
+}
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_two_processes_give_the_figures_of_one(name, tiny_model, tmp_path):
+@pytest.mark.parametrize("case", CASES)
+def test_two_processes_give_the_figures_of_one(case, tiny_model, tmp_path):
+    name = case.split()[0].strip(",")
+    for split, rows in load_documents(DataArguments(max_train_samples=60, max_eval_samples=20)).items():
+        (tmp_path / f"{split}.txt").write_text("\n".join(rows["text"]), encoding="utf-8")
+    extra = [str(tmp_path / word) if word.endswith(".txt") else word for word in CASES[case]]
+    limits = ["--max_eval_samples", "20", "--disable_tqdm", "true"] if "--streaming" in extra else short(name)
     launches = {
         "one": ([], "16"),
         "two": (["--config_file", "recipes/accelerate/cpu_2.yaml"], "8"),
@@ -19,7 +32,7 @@ def test_two_processes_give_the_figures_of_one(name, tiny_model, tmp_path):
         # Three steps are whole ones: where an epoch's last batch is short, accelerate fills it up with its first rows.
         options = ["--model_name_or_path", str(tiny_model), "--logging_steps", "1", "--max_steps", "3"]
         options += ["--per_device_train_batch_size", rows, "--output_dir", str(tmp_path / folder)]
-        done = execute("accelerate", "launch", *launch, f"recipes/{name}.py", *SHORT, *options)
+        done = execute("accelerate", "launch", *launch, f"recipes/{name}.py", *limits, *extra, *options)
         assert done.returncode == 0, done.stdout + done.stderr
     logs, results = {}, {}
     for folder in launches:

@@ -3,6 +3,7 @@ import json
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file
 from torch.nn import functional
 from transformers import (
@@ -15,11 +16,13 @@ from transformers import (
     ElectraConfig,
     ModernBertConfig,
     RobertaConfig,
+    XLMRobertaConfig,
     pipeline,
 )
 
 from bert_recipes.arguments import CheckpointArguments, LoraArguments, ModelArguments
 from bert_recipes.errors import UserError
+from bert_recipes.losses import masked_language_model_loss
 from bert_recipes.models import (
     EMBEDDED_MODELS,
     add_lora,
@@ -40,6 +43,7 @@ TEXTS = ["房间很干净，服务也好。", "这本书不值得买，纸张太
     [
         BertConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, vocab_size=99),
         RobertaConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, vocab_size=99),
+        XLMRobertaConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, vocab_size=99),
         DistilBertConfig(dim=32, n_layers=2, n_heads=2, hidden_dim=64, vocab_size=99),
         ElectraConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, vocab_size=99),
         ModernBertConfig(
@@ -68,6 +72,87 @@ def test_the_sparse_head_gives_the_dense_loss_and_gradients(config):
     assert sparse(input_ids=input_ids).logits.shape == (3, 16, 99)  # any other call stays dense
 
 
+@pytest.mark.parametrize("way", ["checkpointing", "bf16", "lora", "copy"])
+def test_the_sparse_head_works_with_everything_else(tiny_model, way):
+    """Activation checkpointing, autocast, adapters around it, a copy of the model: the dense loss and gradients."""
+    torch.manual_seed(0)
+    input_ids = torch.randint(10, 7000, (3, 16))
+    labels = torch.where(torch.rand(3, 16) < 0.3, input_ids, -100)
+    losses, gradients = [], []
+    for masked_positions in (None, labels != -100):
+        torch.manual_seed(1)
+        model = sparse_head(AutoModelForMaskedLM.from_pretrained(tiny_model)).train()
+        if way == "copy":
+            model = copy.deepcopy(model)
+        if way == "lora":
+            model = get_peft_model(model, LoraConfig(target_modules=["query", "value"], init_lora_weights=False))
+        if way == "checkpointing":
+            model.gradient_checkpointing_enable()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=way == "bf16"):
+            outputs = model(input_ids=input_ids, masked_positions=masked_positions)
+            loss = masked_language_model_loss(outputs, labels)
+        assert outputs.logits.shape[:2] == ((3, 16) if masked_positions is None else (1, (labels != -100).sum()))
+        loss.backward()
+        losses.append(loss)
+        gradients.append({name: p.grad for name, p in model.named_parameters() if p.grad is not None})
+    tolerance = {"atol": 5e-3, "rtol": 2e-2} if way == "bf16" else {"atol": 1e-5, "rtol": 1e-5}
+    torch.testing.assert_close(losses[1], losses[0], **tolerance)
+    assert gradients[0].keys() == gradients[1].keys() and len(gradients[0]) > 3
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], gradient, msg=name, **tolerance)
+
+
+def test_a_head_that_looks_at_other_positions_stays_dense(tiny_model, capsys):
+    model = AutoModelForMaskedLM.from_pretrained(tiny_model)
+    model.cls.predictions.transform.register_forward_pre_hook(lambda module, args: args[0] + args[0].mean(1, True))
+    sparse_head(model)
+    masked_positions = torch.tensor([[True, False, True, False]])
+    assert model(input_ids=torch.arange(4)[None], masked_positions=masked_positions).logits.shape[:2] == (1, 4)
+    assert "it stays dense" in capsys.readouterr().out
+
+
+def test_a_checkpoint_without_a_head_gets_one_and_says_so(tiny_model, tokenizer, tmp_path, capsys):
+    BertModel.from_pretrained(tiny_model, add_pooling_layer=False).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    load_masked_lm(ModelArguments(str(tmp_path)), tokenizer)
+    assert f"{tmp_path} has no masked-language-model head: a new one starts from random" in capsys.readouterr().out
+    load_masked_lm(ModelArguments(str(tiny_model)), tokenizer)
+    assert capsys.readouterr().out == ""
+    load_masked_lm(ModelArguments(str(tiny_model)), tokenizer, nsp=True)
+    said = capsys.readouterr().out
+    assert "no next-sentence head" in said and "no pooler" in said and "masked-language" not in said
+
+
+def test_a_pooler_that_next_sentences_trained_goes_into_the_classifier(tiny_model, tokenizer, tmp_path):
+    model = load_masked_lm(ModelArguments(str(tiny_model)), tokenizer, nsp=True)
+    assert model.bert.pooler.dense.weight.requires_grad
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    classifier = load_classifier(ModelArguments(str(tmp_path)), ["a", "b"])
+    torch.testing.assert_close(classifier.bert.pooler.dense.weight, model.bert.pooler.dense.weight)
+    assert len(pipeline("fill-mask", model=str(tmp_path))("北京是中国的首[MASK]。")) == 5
+
+
+def test_next_sentences_are_for_models_that_predict_them(tokenizer, tmp_path):
+    AutoModelForMaskedLM.from_config(RobertaConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=64, vocab_size=len(tokenizer))).save_pretrained(tmp_path)  # fmt: skip
+    with pytest.raises(UserError, match="--nsp: models of type roberta do not predict next sentences"):
+        load_masked_lm(ModelArguments(str(tmp_path)), tokenizer, nsp=True)
+
+
+def test_from_scratch_attention_starts_with_what_is_near(tmp_path, tokenizer):
+    config = BertConfig(hidden_size=64, num_hidden_layers=1, num_attention_heads=2, intermediate_size=128)
+    config.save_pretrained(tmp_path)
+    model = load_masked_lm(ModelArguments(str(tmp_path), from_scratch=True), tokenizer)
+    positions = model.bert.embeddings.position_embeddings.weight
+    assert positions.std().item() == pytest.approx(config.initializer_range, rel=0.3)
+    attention = model.bert.encoder.layer[0].attention.self
+    queries, keys = attention.query(positions), attention.key(positions)
+    scores = (queries - attention.query.bias) @ (keys - attention.key.bias).T
+    near, far = scores.diagonal(offset=1).mean(), scores.diagonal(offset=30).mean()
+    assert scores.diagonal().mean() > near > far
+
+
 def test_the_embedded_model_loads_with_plain_transformers_and_is_small():
     folder = EMBEDDED_MODELS / "bert-mini-zh"
     guesses = pipeline("fill-mask", model=str(folder))("北京是中国的首[MASK]。")
@@ -80,10 +165,10 @@ def test_the_embedded_model_loads_with_plain_transformers_and_is_small():
 def test_it_guesses_better_than_chance(tokenizer):
     """Some two thousand characters of validation text; the most common one would be right in 4 % of the cases."""
     from bert_recipes.arguments import DataArguments
-    from bert_recipes.corpora import load_corpus
+    from bert_recipes.documents import load_documents
 
     model = AutoModelForMaskedLM.from_pretrained(EMBEDDED_MODELS / "bert-mini-zh").eval()
-    texts = load_corpus(DataArguments(dataset_name="peoples_daily", max_eval_samples=200))["validation"]["text"]
+    texts = load_documents(DataArguments(dataset_name="peoples_daily", max_eval_samples=200))["validation"]["text"]
     batch = tokenizer(list(texts), padding=True, truncation=True, max_length=64, return_tensors="pt")
     masked = (torch.rand(batch["input_ids"].shape, generator=torch.manual_seed(0)) < 0.15) & (batch["input_ids"] > 5)
     shown = batch["input_ids"].masked_fill(masked, tokenizer.mask_token_id)

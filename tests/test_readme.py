@@ -6,10 +6,12 @@ import shlex
 
 import pandas
 import pytest
-from conftest import ROOT, SHORT, execute, recipe
+from conftest import ROOT, execute, recipe, short
 
 READMES = ["README.md", "README.zh-CN.md"]
-NOT_RUN_HERE = {"make test", "python3 -m venv .venv", ".venv/bin/pip install -c constraints.txt -e ."}
+# test_benchmarks.py runs the benchmark.
+NOT_RUN_HERE = {"make test", "make bench", 'make bench ARGS="--quick"'}
+NOT_RUN_HERE |= {"python3 -m venv .venv", ".venv/bin/pip install -c constraints.txt -e ."}
 
 
 def blocks(readme: str, language: str) -> list[str]:
@@ -31,6 +33,8 @@ def fresh_clone(tmp_path, monkeypatch):
     rows = pandas.DataFrame({"title": [f"标题{i}" for i in range(40)], "text": [f"第{i}天的正文。" for i in range(40)]})
     rows.assign(label=["好", "坏"] * 20).to_csv(tmp_path / "data" / "train.csv", index=False, encoding="gb18030")
     rows.to_csv(tmp_path / "data" / "new.csv", index=False)
+    for name in ("corpus", "held_out"):
+        (tmp_path / "data" / f"{name}.txt").write_text("\n".join(rows["text"]), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -56,7 +60,10 @@ def test_every_command_of_the_readme(fresh_clone, tiny_model):
         name, argv = recipe_and_arguments(command)
         if "bert-base-chinese" in command or "bert_base_chinese" in command:
             argv += ["--model_name_or_path", str(tiny_model)]
-        results = recipe(name).main(argv if name == "predict" else [*argv, *SHORT])
+        limits = [
+            word for word in short(name) if "--streaming" not in argv or word not in ("--max_train_samples", "48")
+        ]
+        results = recipe(name).main([*argv, *limits])
         assert results is not None
         ran.append(name)
     assert set(ran) == {path.stem for path in (ROOT / "recipes").glob("*.py")}
@@ -89,4 +96,15 @@ def test_make_help_lists_the_targets():
     done = execute("make", "help")
     assert done.returncode == 0
     targets = {line.split()[0] for line in done.stdout.splitlines()}
-    assert targets >= {"setup", "finetune", "lora", "mlm-pretrain", "predict", "base-model", "test", "lint"}
+    assert targets >= {
+        "setup",
+        "finetune",
+        "lora",
+        "mlm-pretrain",
+        "predict",
+        "base-text",
+        "base-model",
+        "bench",
+        "test",
+        "lint",
+    }

@@ -9,12 +9,13 @@ import matplotlib.image
 import pandas
 import pytest
 import yaml
-from conftest import ROOT, SHORT, execute, recipe
+from conftest import ROOT, execute, recipe, short
 from safetensors.torch import load_file
-from transformers import pipeline
+from transformers import BertConfig, pipeline
 
-from bert_recipes.arguments import DataArguments
+from bert_recipes.arguments import DataArguments, LabelledDataArguments
 from bert_recipes.corpora import load_corpus
+from bert_recipes.documents import load_documents
 from bert_recipes.errors import UserError
 from bert_recipes.reporting import without_tokens
 
@@ -40,7 +41,7 @@ def outputs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("outputs")
 
     def launch(name, *words):
-        limits = [] if name == "predict" else [*SHORT, "--output_dir", str(folder / name)]
+        limits = short(name) + ([] if name == "predict" else ["--output_dir", str(folder / name)])
         done = execute("accelerate", "launch", "--quiet", f"recipes/{name}.py", *limits, *words)
         assert done.returncode == 0, done.stdout + done.stderr
         (folder / f"{name}.log").write_text(done.stdout)
@@ -66,7 +67,7 @@ def test_what_a_classifiers_run_leaves(outputs, name):
     assert results.keys() >= {f"{split}_{score}" for split in ("eval", "test", "baseline") for score in scores}
     assert results.keys() >= {"train_loss", "train_runtime", "train_parameters", "frozen_parameters"}
     rows = pandas.read_csv(folder / "predictions.csv")
-    test = load_corpus(DataArguments(dataset_name="reviews", max_test_samples=24))["test"]
+    test = load_corpus(LabelledDataArguments(dataset_name="reviews", max_test_samples=24))["test"]
     assert rows["text"].tolist() == list(test["text"])
     assert (rows["label"] == rows["prediction"]).mean() == pytest.approx(results["test_accuracy"])
     assert is_drawn(folder / "figures" / "training.png") and is_drawn(folder / "figures" / "confusion.png")
@@ -142,9 +143,14 @@ def test_predict_labels_the_same_with_the_adapter_as_with_the_merged_model(outpu
 
 
 @pytest.fixture
-def own_csv(tmp_path, monkeypatch):
-    """data/train.csv as own_csv.yaml wants it: GB18030, title, text, label."""
-    rows = load_corpus(DataArguments(dataset_name="peoples_daily", max_train_samples=30))["train"]["text"]
+def own_files(tmp_path, monkeypatch):
+    """data/train.csv as own_csv.yaml wants it (GB18030, title, text, label), and what make base-text leaves."""
+    rows = load_documents(DataArguments(dataset_name="peoples_daily", max_train_samples=30))["train"]["text"]
+    (tmp_path / "outputs" / "base_text").mkdir(parents=True)
+    for split, texts in (("train", rows[6:]), ("validation", rows[:6])):
+        pandas.DataFrame({"text": texts}).to_json(
+            tmp_path / "outputs" / "base_text" / f"{split}.jsonl", orient="records", lines=True, force_ascii=False
+        )
     table = pandas.DataFrame({"title": [text[:8] for text in rows], "text": list(rows), "label": ["短", "长"] * 15})
     (tmp_path / "data").mkdir()
     table.to_csv(tmp_path / "data" / "train.csv", index=False, encoding="gb18030")
@@ -153,28 +159,30 @@ def own_csv(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
-def test_every_config_runs_in_a_short_form(config, own_csv, tiny_model):
+def test_every_config_runs_in_a_short_form(config, own_files, tiny_model):
     """With every recipe that its opening comment names, and the embedded or a tiny model in the place of a Hub's."""
     opening = config.read_text().split("\n\n")[0]
     commands = re.findall(rf"accelerate launch recipes/(\w+)\.py --config recipes/configs/{config.name}(.*)", opening)
     assert len(commands) == 2
     for number, (name, extra) in enumerate(commands):
-        argv = ["--config", str(config), *extra.split(), *SHORT, "--output_dir", str(own_csv / f"out{number}")]
+        argv = ["--config", str(config), *extra.split(), *short(name), "--output_dir", str(own_files / f"out{number}")]
         if config.stem == "own_csv":
             argv += ["--encoding", "gb18030"]
         if "google-bert" in config.read_text():
             argv += ["--model_name_or_path", str(tiny_model)]
         results = recipe(name).main(argv)
+        if config.stem == "next_sentence":
+            assert 0 <= results["eval_nsp_accuracy"] <= 1
         assert results.keys() >= ({"eval_perplexity"} if name == "mlm_pretrain" else {"test_accuracy", "eval_loss"})
-        assert (own_csv / f"out{number}" / "model.safetensors").exists()
+        assert (own_files / f"out{number}" / "model.safetensors").exists()
 
 
 def test_several_labels_a_row(tmp_path, tiny_model):
-    texts = load_corpus(DataArguments(dataset_name="peoples_daily", max_train_samples=40))["train"]["text"]
+    texts = load_documents(DataArguments(dataset_name="peoples_daily", max_train_samples=40))["train"]["text"]
     rows = [{"text": t, "label": [w for w in ("国", "人", "年") if w in t]} for t in texts]
     (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows))
     results = recipe("finetune").main(
-        ["--train_file", str(tmp_path / "rows.jsonl"), "--model_name_or_path", str(tiny_model), *SHORT,
+        ["--train_file", str(tmp_path / "rows.jsonl"), "--model_name_or_path", str(tiny_model), *short("finetune"),
          "--output_dir", str(tmp_path / "out")]
     )  # fmt: skip
     assert results.keys() >= {"test_macro_f1", "baseline_macro_f1"}
@@ -208,6 +216,32 @@ MISTAKES = {
 }
 
 
+PRETRAINING_MISTAKES = {
+    "nothing to mask": (["--train_file", "blank.txt"], "has no token that could be masked"),
+    "a probability of 1": (["--mlm_probability", "1"], "--mlm_probability 1.0: must lie between 0 and 1"),
+    "a probability of 0": (["--mlm_probability", "0"], "--mlm_probability 0.0: must lie between 0 and 1"),
+    "too long a chunk": (["--chunk_length", "600"], "--chunk_length 600: must lie between 8 and 512"),
+    "another model's tokenizer": (["--model_name_or_path", "mixed"], "they belong to different models"),
+    "a stream without end": (["--streaming", "--train_file", "blank.txt"], "--streaming needs --max_steps"),
+    "a test split": (["--test_file", "a.csv"], "unknown argument --test_file"),
+    "too short to mask": (["--train_file", "short.txt", "--mlm_probability", "0.01"], "too short for a masked token"),
+}
+
+
+@pytest.mark.parametrize("name", PRETRAINING_MISTAKES)
+def test_a_mistake_is_found_before_pretraining(name, mistakes, tokenizer, monkeypatch):
+    argv, message = PRETRAINING_MISTAKES[name]
+    monkeypatch.chdir(mistakes)
+    if name == "another model's tokenizer":
+        BertConfig(vocab_size=30_000).save_pretrained("mixed")
+        tokenizer.save_pretrained("mixed")
+    before = files(mistakes)
+    with pytest.raises(UserError) as error:
+        recipe("mlm_pretrain").main(argv)
+    assert message in str(error.value) and "\n" not in str(error.value)
+    assert files(mistakes) == before
+
+
 @pytest.fixture(scope="module")
 def mistakes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mistakes")
@@ -217,6 +251,8 @@ def mistakes(tmp_path_factory):
     (folder / "header.csv").write_text("text,label\n")
     (folder / "empty.csv").write_text("text,label\n好,a\n ,b\n坏,b\n", encoding="utf-8")
     (folder / "one.csv").write_text("text,label\n" + "".join(f"第{i}行,a\n" for i in range(20)), encoding="utf-8")
+    (folder / "blank.txt").write_text("一句话\n两句话\n\U00020bb7\u200b\n三句话\n", encoding="utf-8")
+    (folder / "short.txt").write_text("好\n坏\n行\n", encoding="utf-8")
     (folder / "folder").mkdir()
     (folder / "done").mkdir()
     (folder / "done" / "all_results.json").write_text("{}")

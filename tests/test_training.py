@@ -2,14 +2,12 @@ import math
 
 import pytest
 import torch
-from datasets import DatasetDict
 from safetensors.torch import load_file
 from torch.nn import functional
 
 from bert_recipes.arguments import DataArguments, FinetuneArguments, LabelledDataArguments, MlmArguments, ModelArguments
-from bert_recipes.corpora import load_corpus
-from bert_recipes.data import load_classification_data
-from bert_recipes.encoding import chunk_documents
+from bert_recipes.data import load_classification_data, load_pretraining_data
+from bert_recipes.documents import load_documents
 from bert_recipes.errors import UserError
 from bert_recipes.masking import IGNORED
 from bert_recipes.models import load_classifier, load_masked_lm
@@ -35,10 +33,14 @@ def reviews(model_args):
 
 
 @pytest.fixture(scope="module")
-def chunks(tokenizer):
+def pretraining_data(model_args, tmp_path_factory):
+    """A function that reads 60 paragraphs for the arguments of a run."""
     limits = {"max_train_samples": 60, "max_eval_samples": 30}
-    corpus = load_corpus(DataArguments(dataset_name="peoples_daily", **limits))
-    return chunk_documents(DatasetDict(train=corpus["train"], validation=corpus["validation"]), tokenizer, ["text"], 48)
+
+    def load(args):
+        return load_pretraining_data(model_args, DataArguments(dataset_name="peoples_daily", **limits), args)
+
+    return load
 
 
 def arguments(kind, folder, **given):
@@ -53,10 +55,11 @@ def finetuner(folder, model_args, reviews, **given):
     return classifier_trainer(model, args, reviews.tokenizer, reviews.encoded)
 
 
-def pretrainer(folder, model_args, tokenizer, chunks, **given):
-    args = arguments(MlmArguments, folder, **given)
-    model = load_masked_lm(model_args, tokenizer, args.dropout)
-    return masked_language_model_trainer(model, args, tokenizer, chunks)
+def pretrainer(folder, model_args, pretraining_data, **given):
+    args = arguments(MlmArguments, folder, **({"chunk_length": 48} | given))
+    data = pretraining_data(args)
+    torch.manual_seed(0)
+    return masked_language_model_trainer(load_masked_lm(model_args, data.tokenizer, args.dropout, args.nsp), args, data)
 
 
 def logged(trainer, name):
@@ -76,11 +79,11 @@ def test_accumulation_changes_neither_loss_nor_gradient_norm_of_a_classifier(tmp
     assert runs[1][1] == pytest.approx(runs[0][1], rel=1e-4)
 
 
-def test_accumulation_changes_neither_loss_nor_gradient_norm_of_a_masked_lm(tmp_path, model_args, tokenizer, chunks):
+def test_accumulation_changes_neither_loss_nor_gradient_norm_of_a_masked_lm(tmp_path, model_args, pretraining_data):
     runs = []
     for size, accumulation in ((16, 1), (4, 4)):
         trainer = pretrainer(
-            tmp_path, model_args, tokenizer, chunks,
+            tmp_path, model_args, pretraining_data,
             per_device_train_batch_size=size, gradient_accumulation_steps=accumulation,
         )  # fmt: skip
         trainer.train()
@@ -102,21 +105,21 @@ def test_the_loss_of_a_step_is_the_plain_mean_over_its_rows(tmp_path, model_args
 
 
 @pytest.mark.parametrize("stage", ["finetune", "mlm"])
-def test_one_seed_gives_the_same_weights_bit_for_bit(tmp_path, dropout_model, reviews, tokenizer, chunks, stage):
+def test_one_seed_gives_the_same_weights_bit_for_bit(tmp_path, dropout_model, reviews, pretraining_data, stage):
     weights = []
     model_args = ModelArguments(str(dropout_model))
     for _ in range(2):
         if stage == "finetune":
             trainer = finetuner(tmp_path, model_args, reviews, max_steps=3)
         else:
-            trainer = pretrainer(tmp_path, model_args, tokenizer, chunks, max_steps=3, dropout=0.1)
+            trainer = pretrainer(tmp_path, model_args, pretraining_data, max_steps=3, dropout=0.1)
         trainer.train()
         weights.append({name: tensor.clone() for name, tensor in trainer.model.state_dict().items()})
     assert all(torch.equal(tensor, weights[1][name]) for name, tensor in weights[0].items())
 
 
 @pytest.mark.parametrize("stage", ["finetune", "mlm"])
-def test_a_resumed_run_ends_with_the_same_weights(tmp_path, dropout_model, reviews, tokenizer, chunks, stage):
+def test_a_resumed_run_ends_with_the_same_weights(tmp_path, dropout_model, reviews, pretraining_data, stage):
     model_args = ModelArguments(str(dropout_model))
 
     def trainer(**given):
@@ -124,7 +127,7 @@ def test_a_resumed_run_ends_with_the_same_weights(tmp_path, dropout_model, revie
         given |= {"save_total_limit": None, "max_steps": 10, "load_best_model_at_end": False}
         if stage == "finetune":
             return finetuner(tmp_path, model_args, reviews, per_device_train_batch_size=16, **given)
-        return pretrainer(tmp_path, model_args, tokenizer, chunks, per_device_train_batch_size=16, dropout=0.1, **given)
+        return pretrainer(tmp_path, model_args, pretraining_data, per_device_train_batch_size=16, dropout=0.1, **given)
 
     whole = trainer()
     train_and_evaluate(whole)
@@ -162,21 +165,21 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(tmp_path, mo
 
 
 @pytest.mark.parametrize("stage", ["finetune", "mlm"])
-def test_evaluation_does_not_depend_on_the_batch_size(tmp_path, model_args, reviews, tokenizer, chunks, stage):
+def test_evaluation_does_not_depend_on_the_batch_size(tmp_path, model_args, reviews, pretraining_data, stage):
     scores = []
     for size in (5, 32):
         if stage == "finetune":
             trainer = finetuner(tmp_path, model_args, reviews, per_device_eval_batch_size=size)
         else:
-            trainer = pretrainer(tmp_path, model_args, tokenizer, chunks, per_device_eval_batch_size=size)
+            trainer = pretrainer(tmp_path, model_args, pretraining_data, per_device_eval_batch_size=size)
         scores.append(trainer.evaluate())
     names = [name for name in scores[0] if not name.endswith(("runtime", "second", "time"))]
     assert len(names) >= 3
     assert [scores[0][name] for name in names] == pytest.approx([scores[1][name] for name in names], rel=1e-4)
 
 
-def test_the_masked_evaluation_is_the_dense_models(tmp_path, model_args, tokenizer, chunks):
-    trainer = pretrainer(tmp_path, model_args, tokenizer, chunks)
+def test_the_masked_evaluation_is_the_dense_models(tmp_path, model_args, pretraining_data):
+    trainer = pretrainer(tmp_path, model_args, pretraining_data)
     total, count = 0.0, 0
     with torch.no_grad():
         for row in trainer.eval_dataset:
@@ -199,8 +202,59 @@ def test_an_epoch_visits_every_row_once_in_an_order_of_its_own():
     assert sum(max(batch) - min(batch) for batch in lengths) < 60  # 50 batches of random rows: about 500
 
 
-def test_masks_change_with_the_epoch(tmp_path, model_args, tokenizer, chunks):
-    trainer = pretrainer(tmp_path, model_args, tokenizer, chunks, max_steps=-1, num_train_epochs=2)
+@pytest.mark.parametrize("given", [{"nsp": True}, {"whole_word_mask": True, "nsp": True}])
+def test_next_sentence_prediction_is_right_at_every_accumulation(tmp_path, model_args, pretraining_data, given):
+    runs, scores = [], []
+    for size, accumulation, eval_size in ((16, 1, 5), (4, 4, 32)):
+        trainer = pretrainer(
+            tmp_path, model_args, pretraining_data, per_device_train_batch_size=size, max_steps=4,
+            gradient_accumulation_steps=accumulation, per_device_eval_batch_size=eval_size, **given,
+        )  # fmt: skip
+        trainer.train()
+        runs.append([*logged(trainer, "loss"), *logged(trainer, "grad_norm")])
+        scores.append(trainer.evaluate())
+    assert runs[1] == pytest.approx(runs[0], rel=1e-4) and len(runs[0]) == 8
+    names = ("eval_loss", "eval_masked_accuracy", "eval_nsp_accuracy", "eval_nsp_loss")
+    assert [scores[1][name] for name in names] == pytest.approx([scores[0][name] for name in names], rel=1e-4)
+    assert runs[0][0] == pytest.approx(math.log(len(trainer.processing_class)) + math.log(2), abs=0.3)
+
+
+def test_the_loss_of_both_tasks_is_that_of_transformers(tmp_path, model_args, pretraining_data):
+    trainer = pretrainer(tmp_path, model_args, pretraining_data, nsp=True, max_steps=1, per_device_train_batch_size=8)
+    batch = trainer.data_collator([trainer.train_dataset[i] for i in range(8)])
+    with torch.no_grad():
+        dense = {name: tensor for name, tensor in batch.items() if name != "masked_positions"}
+        assert (batch["next_sentence_label"] != IGNORED).any()
+        expected = trainer.model(**dense).loss
+        found = trainer.compute_loss(trainer.model, batch, num_items_in_batch=None)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_stream_trains_and_a_resumed_run_goes_on_in_it(tmp_path, dropout_model, tokenizer):
+    documents = load_documents(DataArguments(dataset_name="peoples_daily", max_train_samples=80, max_eval_samples=20))
+    files = {}
+    for split, rows in documents.items():
+        files[f"{split}_file"] = str(tmp_path / f"{split}.txt")
+        (tmp_path / f"{split}.txt").write_text("\n".join(rows["text"]), encoding="utf-8")
+
+    def trainer(**given):
+        given |= {"save_strategy": "steps", "save_steps": 4, "eval_strategy": "no", "streaming": True, "max_steps": 9}
+        args = arguments(MlmArguments, tmp_path / "run", chunk_length=48, save_total_limit=None, **given)
+        data = load_pretraining_data(ModelArguments(str(dropout_model)), DataArguments(**files), args)
+        torch.manual_seed(0)
+        return masked_language_model_trainer(load_masked_lm(ModelArguments(str(dropout_model)), tokenizer), args, data)
+
+    whole = trainer()
+    train_and_evaluate(whole)
+    again = trainer(resume_from_checkpoint=str(tmp_path / "run" / "checkpoint-4"))
+    results = train_and_evaluate(again)
+    assert logged(again, "loss")[4:] == logged(whole, "loss")[4:]
+    assert all(torch.equal(a, b) for a, b in zip(whole.model.parameters(), again.model.parameters(), strict=True))
+    assert results["eval_loss"] > 0 and whole.state.num_input_tokens_seen > 1000
+
+
+def test_masks_change_with_the_epoch(tmp_path, model_args, pretraining_data):
+    trainer = pretrainer(tmp_path, model_args, pretraining_data, max_steps=-1, num_train_epochs=2)
     before = trainer.train_dataset[0]["labels"]
     trainer.train()
     assert trainer.train_dataset.epoch == 1 and (trainer.train_dataset[0]["labels"] != before).any()

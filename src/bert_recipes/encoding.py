@@ -1,20 +1,18 @@
-"""Text -> token ids: a text or a pair with its labels, and documents cut into chunks at sentence ends."""
+"""Text -> token ids: a text or a pair with its labels; a vocabulary trained on text."""
 
 from __future__ import annotations
 
 import itertools
 import string
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
 from datasets import Dataset, DatasetDict
 from tokenizers import BertWordPieceTokenizer
 from transformers import BertTokenizer, PreTrainedTokenizerBase
 
-from .errors import UserError
-
 # Batches are padded up to a multiple of this: few lengths, since each one costs kernels that stay in memory.
-PAD_TO_MULTIPLE_OF = 16
-SENTENCE_ENDS = frozenset("。！？!?；;…")
+PAD_TO_MULTIPLE_OF = 8
 
 
 def encode_texts(
@@ -49,47 +47,14 @@ def label_vector(label: str | list[str], label_ids: dict[str, int]) -> int | lis
     return [float(name in label) for name in label_ids]
 
 
-def chunk_documents(
-    corpus: DatasetDict, tokenizer: PreTrainedTokenizerBase, text_columns: Sequence[str], chunk_length: int
-) -> DatasetDict:
-    """Cut each document into chunks of at most `chunk_length` tokens, each with its own [CLS] … [SEP].
-
-    No chunk holds text of two documents, and no token is dropped: run_mlm.py joins documents and drops a remainder of
-    every thousand rows. Columns of the result: `input_ids`, `length`.
-    """
-    if not 8 <= chunk_length <= tokenizer.model_max_length:
-        raise UserError(f"--chunk_length {chunk_length}: must lie between 8 and {tokenizer.model_max_length:,}")
-    cls, sep = [tokenizer.cls_token_id], [tokenizer.sep_token_id]
-    sentence_end_ids = set(tokenizer.convert_tokens_to_ids(sorted(SENTENCE_ENDS))) - {tokenizer.unk_token_id}
-
-    def chunk(rows: dict[str, list]) -> dict[str, list]:
-        encoded = tokenizer(join_columns(rows, text_columns), add_special_tokens=False, verbose=False)
-        chunks = [
-            cls + piece + sep
-            for token_ids in encoded["input_ids"]
-            for piece in cut_at_sentence_ends(token_ids, chunk_length - len(cls + sep), sentence_end_ids)
-        ]
-        return {"input_ids": chunks, "length": [len(input_ids) for input_ids in chunks]}
-
-    return corpus.map(chunk, batched=True, remove_columns=corpus["train"].column_names, desc="Cutting into chunks")
+def sort_by_length(dataset: Dataset) -> Dataset:
+    """For an evaluation, whose figures do not depend on the order: batches of like length have little padding."""
+    return dataset.select(np.argsort(dataset["length"], kind="stable"))
 
 
 def join_columns(rows: Mapping[str, list[str]], text_columns: Sequence[str]) -> list[str]:
     """One document a row: its title and its text, say, on lines of their own."""
     return ["\n".join(texts) for texts in zip(*(rows[name] for name in text_columns), strict=True)]
-
-
-def cut_at_sentence_ends(token_ids: list[int], limit: int, sentence_end_ids: set[int]) -> Iterator[list[int]]:
-    """Pieces of at most `limit` tokens that join up to `token_ids`, each cut behind the last sentence end of its
-    second half, or at the limit where there is none."""
-    start = 0
-    while len(token_ids) - start > limit:
-        ends = (end for end in range(start + limit, start + limit // 2, -1) if token_ids[end - 1] in sentence_end_ids)
-        end = next(ends, start + limit)
-        yield token_ids[start:end]
-        start = end
-    if start < len(token_ids):
-        yield token_ids[start:]
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int, alphabet: str | None = None) -> BertTokenizer:

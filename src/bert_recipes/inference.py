@@ -12,10 +12,10 @@ from scipy.special import expit, softmax
 from transformers import EvalPrediction
 
 from .corpora import plain
-from .encoding import label_vector
+from .encoding import label_vector, sort_by_length
 from .errors import UserError
 from .metrics import MEAN_LOSS, classification_metrics, decide
-from .training import Trainer, sort_by_length
+from .training import Trainer
 
 LABEL_JOINT = ";"  # between the labels of a row that has several
 

@@ -34,7 +34,25 @@ def classification_loss(label_smoothing: float = 0.0) -> LossFunction:
 
 
 def masked_language_model_loss(outputs: ModelOutput, labels: torch.Tensor, num_items_in_batch=None) -> torch.Tensor:
-    """Cross-entropy of the masked tokens; logits are those of the masked positions, shape (1, masked, vocabulary)."""
-    masked_labels = labels[labels != IGNORED]
-    total = functional.cross_entropy(outputs["logits"][0].float(), masked_labels, reduction="sum")
-    return total / (masked_labels.numel() if num_items_in_batch is None else num_items_in_batch)
+    """Cross-entropy of the masked tokens; logits are those of the masked positions, shape (1, masked, vocabulary), or
+    of every position, shape (rows, length, vocabulary). 0 where nothing is masked."""
+    masked_positions = labels != IGNORED
+    logits = outputs["logits"] if "logits" in outputs else outputs["prediction_logits"]
+    logits = logits[masked_positions] if logits.shape[:2] == labels.shape else logits[0]
+    total = functional.cross_entropy(logits.float(), labels[masked_positions], reduction="sum")
+    count = masked_positions.sum() if num_items_in_batch is None else num_items_in_batch
+    return total / max(1, count)
+
+
+def pretraining_loss(
+    outputs: ModelOutput, labels: tuple[torch.Tensor, torch.Tensor], num_items_in_batch=None
+) -> torch.Tensor:
+    """BERT's two tasks: the mean over the masked tokens plus the mean over the pairs. `labels` are those of the tokens
+    and of the pairs, `num_items_in_batch` the number of each in the effective batch."""
+    token_labels, pair_labels = labels
+    pairs = (pair_labels != IGNORED).sum()
+    tokens, pairs = (None, pairs) if num_items_in_batch is None else num_items_in_batch
+    total = functional.cross_entropy(
+        outputs["seq_relationship_logits"].float(), pair_labels, ignore_index=IGNORED, reduction="sum"
+    )
+    return masked_language_model_loss(outputs, token_labels, tokens) + total / max(1, pairs)

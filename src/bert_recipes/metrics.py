@@ -66,30 +66,43 @@ def classification_metrics(evaluation: EvalPrediction) -> dict[str, float]:
     return {**scores, MEAN_LOSS: float(mean_loss)}
 
 
-def token_losses(logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def token_losses(logits: torch.Tensor | tuple, labels: torch.Tensor | tuple) -> tuple[torch.Tensor, ...]:
     """`preprocess_logits_for_metrics` of a masked language model: two maps in place of (tokens x vocabulary) logits.
 
-    logits (1, masked, vocabulary) and labels (rows, length) give the loss of each masked token and whether it was
-    guessed, both of shape (rows, length), 0 where nothing is masked.
+    logits (1, masked, vocabulary), or (rows, length, vocabulary), and labels (rows, length) give the loss of each
+    masked token and whether it was guessed, both of shape (rows, length), 0 where nothing is masked. With next-sentence
+    prediction both are pairs, and the logits of the pairs, shape (rows, 2), come third.
     """
+    if isinstance(labels, tuple):
+        return *token_losses(logits[0], labels[0]), logits[1]
     masked_positions = labels != IGNORED
     masked_labels = labels[masked_positions]
-    logits = logits[0, : len(masked_labels)].float()  # several processes pad to the longest of them
+    # Of the sparse ones several processes have as many as the longest of them.
+    dense = logits.shape[:2] == labels.shape
+    logits = logits[masked_positions] if dense else logits[0, : len(masked_labels)]
     losses = torch.zeros(labels.shape, device=labels.device)
     guessed = torch.zeros_like(losses)
-    losses[masked_positions] = functional.cross_entropy(logits, masked_labels, reduction="none")
+    losses[masked_positions] = functional.cross_entropy(logits.float(), masked_labels, reduction="none")
     guessed[masked_positions] = (logits.argmax(-1) == masked_labels).float()
     return losses, guessed
 
 
 def masked_language_model_metrics(evaluation: EvalPrediction) -> dict[str, float]:
     """Every masked token counts once, so the figures do not depend on the batch size: loss in nats a token,
-    perplexity = e^loss, and the share of the masked tokens that is guessed."""
-    losses, guessed = evaluation.predictions
-    masked_positions = evaluation.label_ids != IGNORED
+    perplexity = e^loss, and the share of the masked tokens that is guessed. With next-sentence prediction the share of
+    the pairs that is told right, and their loss (0.693 by chance), too: `loss` stays that of the tokens."""
+    losses, guessed, *pair_logits = evaluation.predictions
+    labels, *pair_labels = evaluation.label_ids if pair_logits else [evaluation.label_ids]
+    masked_positions = labels != IGNORED
     mean_loss = losses[masked_positions].mean(dtype=np.float64)
-    return {
+    metrics = {
         MEAN_LOSS: float(mean_loss),
         "perplexity": math.exp(min(mean_loss, 700)),  # e^709 is the largest float
         "masked_accuracy": float(guessed[masked_positions].mean(dtype=np.float64)),
     }
+    if pair_logits:
+        paired = pair_labels[0] != IGNORED
+        logits, answers = pair_logits[0][paired].astype(np.float64), pair_labels[0][paired]
+        metrics["nsp_accuracy"] = float((logits.argmax(-1) == answers).mean())
+        metrics["nsp_loss"] = float(-log_softmax(logits, axis=-1)[np.arange(len(answers)), answers].mean())
+    return metrics

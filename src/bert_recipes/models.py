@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -11,14 +12,17 @@ from peft import LoraConfig, PeftConfig, PeftModel, TaskType, get_peft_model
 from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
 from safetensors import SafetensorError
 from transformers import (
+    MODEL_FOR_MASKED_LM_MAPPING,
+    MODEL_FOR_PRETRAINING_MAPPING,
     AutoConfig,
     AutoModel,
-    AutoModelForMaskedLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
+    PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.utils import ModelOutput
 
 from .arguments import CheckpointArguments, LoraArguments, MlmArguments, ModelArguments
 from .encoding import PAD_TO_MULTIPLE_OF, train_tokenizer
@@ -65,8 +69,8 @@ def load_tokenizer(model_args: CheckpointArguments) -> PreTrainedTokenizerBase:
     A folder with vocab.txt alone gives `model_max_length` 1e30, where truncation truncates nothing.
     """
     config, tokenizer = load_config(model_args), load(AutoTokenizer, model_args)
-    # A model's table may be padded up a little; half of it unused is a tokenizer that did not find its vocabulary.
-    if not config.vocab_size // 2 <= len(tokenizer) <= config.vocab_size:
+    # A model's table may be padded up a little, for the sake of speed: mDeBERTa's most, by 899 entries.
+    if not config.vocab_size - 1000 < len(tokenizer) <= config.vocab_size:
         raise UserError(
             f"--model_name_or_path {model_args.model_name_or_path}: its tokenizer has {len(tokenizer):,} entries, "
             f"its model {config.vocab_size:,}: they belong to different models"
@@ -131,24 +135,70 @@ def renew_head(model: PreTrainedModel) -> None:
 
 
 def load_masked_lm(
-    model_args: ModelArguments, tokenizer: PreTrainedTokenizerBase, dropout: float = 0.0
+    model_args: ModelArguments, tokenizer: PreTrainedTokenizerBase, dropout: float = 0.0, nsp: bool = False
 ) -> PreTrainedModel:
-    """A masked language model whose vocabulary projection sees the masked positions alone (`sparse_head`).
+    """A masked language model whose vocabulary projection sees the masked positions alone (`sparse_head`); with `nsp`
+    one that tells consecutive texts too (`BertForPreTraining`, or its like).
 
     `dropout` holds while this model trains; the config that is saved keeps its own for the stages to come.
     """
     if model_args.from_scratch:
         special_ids = {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("pad", "cls", "sep")}
         config = load_config(model_args, vocab_size=len(tokenizer), **special_ids)
-        model = AutoModelForMaskedLM.from_config(config, dtype=torch.float32)
+        model = attend_to_neighbours(class_for(config, nsp)._from_config(config, dtype=torch.float32))
     else:
-        model, loading = load(AutoModelForMaskedLM, model_args, dtype=torch.float32, output_loading_info=True)
-        if any("pooler" in key for key in loading["unexpected_keys"]):
+        model_class = class_for(load_config(model_args), nsp)
+        model, loading = load(model_class, model_args, dtype=torch.float32, output_loading_info=True)
+        say_what_is_new(model, loading["missing_keys"], model_args)
+        if not nsp and any("pooler" in key for key in loading["unexpected_keys"]):
             carry_pooler(model, model_args)
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = dropout
     return sparse_head(model)
+
+
+@torch.no_grad()
+def attend_to_neighbours(model: PreTrainedModel) -> PreTrainedModel:
+    """Start a BERT where attention prefers tokens that are near and alike, which it otherwise has to find out first.
+
+    Sinusoids for position embeddings (Vaswani et al. 2017, arXiv 1706.03762; of the size that the others have), whose
+    products fall with the distance, and key weights equal to the query's, a positive product (Trockman & Kolter 2023,
+    arXiv 2305.09828). Fixed values at the start, trained like all others. A model of another build is left as it is.
+    """
+    embeddings = getattr(model.base_model, "embeddings", None)
+    positions = getattr(embeddings, "position_embeddings", None)
+    attentions = [module for module in model.modules() if hasattr(module, "query") and hasattr(module, "key")]
+    if not isinstance(positions, torch.nn.Embedding) or not attentions:
+        return model
+    count, width = positions.weight.shape
+    angles = torch.arange(count).unsqueeze(1) * 10_000 ** (-torch.arange(0, width, 2) / width)
+    waves = torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(1)[:, :width]
+    positions.weight.copy_(waves * 2**0.5 * model.config.initializer_range)  # a sinusoid's mean square is a half
+    for attention in attentions:
+        attention.key.weight.copy_(attention.query.weight.mul_(1.5))  # 1.5 was measured: 2 and 1 were behind it
+    return model
+
+
+def class_for(config: PretrainedConfig, nsp: bool) -> type[PreTrainedModel]:
+    model_class = (MODEL_FOR_PRETRAINING_MAPPING if nsp else MODEL_FOR_MASKED_LM_MAPPING).get(type(config), None)
+    if nsp and (model_class is None or "next_sentence_label" not in inspect.signature(model_class.forward).parameters):
+        raise UserError(f"--nsp: models of type {config.model_type} do not predict next sentences; BERT does")
+    if model_class is None:
+        raise UserError(f"--model_name_or_path: models of type {config.model_type} do not guess masked tokens")
+    return model_class
+
+
+def say_what_is_new(model: PreTrainedModel, missing_keys: Iterable[str], model_args: ModelArguments) -> None:
+    """A head that the checkpoint lacks starts from random weights: its user should know."""
+    names = {"cls.seq_relationship": "next-sentence head", "pooler": "pooler"}
+    new = {
+        next((title for part, title in names.items() if part in key), "masked-language-model head")
+        for key in missing_keys
+        if not key.startswith(f"{model.base_model_prefix}.") or "pooler" in key
+    }
+    for title in sorted(new):
+        print(f"{model_args.model_name_or_path} has no {title}: a new one starts from random weights", flush=True)
 
 
 def carry_pooler(model: PreTrainedModel, model_args: ModelArguments) -> None:
@@ -166,22 +216,55 @@ def sparse_head(model: PreTrainedModel) -> PreTrainedModel:
 
     32 x 128 tokens x 21,128 words are 86 M logits, of which 15 % have a label. A call that passes
     `masked_positions` (bool, shape (rows, length)) gets logits of shape (1, masked, vocabulary) in row-major order;
-    any other call gets the dense (rows, length, vocabulary). Works by hooks, so a model's forward stays its own.
+    any other call gets the dense (rows, length, vocabulary). Works by hooks, so a model's forward stays its own. A head
+    that looks at more than one position, or has another shape, is found out by a trial, and stays dense.
     """
-
-    def take_masked_positions(module, args, kwargs):
-        module.masked_positions = kwargs.pop("masked_positions", None)
-        return args, kwargs
-
-    def keep_masked_positions(module, args, outputs):
-        if model.masked_positions is not None:
-            outputs["last_hidden_state"] = outputs["last_hidden_state"][model.masked_positions].unsqueeze(0)
-        return outputs
-
-    model.masked_positions = None
-    model.register_forward_pre_hook(take_masked_positions, with_kwargs=True)
-    model.base_model.register_forward_hook(keep_masked_positions)
+    handles = [
+        model.register_forward_pre_hook(take_masked_positions, with_kwargs=True),
+        model.base_model.register_forward_hook(keep_masked_positions),
+    ]
+    if not sparse_is_exact(model):
+        for handle in handles:
+            handle.remove()
+        model.register_forward_pre_hook(drop_masked_positions, with_kwargs=True)
+        print(f"the head of {type(model).__name__} needs every position: it stays dense, exact but slower", flush=True)
     return model
+
+
+def take_masked_positions(model: PreTrainedModel, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+    # On the encoder, not in a closure: a copy of the model has an encoder of its own.
+    model.base_model.masked_positions = kwargs.pop("masked_positions", None)
+    return args, kwargs
+
+
+def drop_masked_positions(model: PreTrainedModel, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+    kwargs.pop("masked_positions", None)
+    return args, kwargs
+
+
+def keep_masked_positions(encoder: torch.nn.Module, args: tuple, outputs: ModelOutput) -> ModelOutput:
+    if encoder.masked_positions is not None:
+        outputs["last_hidden_state"] = outputs["last_hidden_state"][encoder.masked_positions].unsqueeze(0)
+    return outputs
+
+
+@torch.no_grad()
+def sparse_is_exact(model: PreTrainedModel) -> bool:
+    """Whether eight made-up tokens, of which three count, get the logits that the dense head gives them."""
+    training, model_input = model.training, torch.arange(8).view(2, 4).to(model.device)
+    masked_positions = torch.tensor([[False, True, False, True], [True, False, False, False]], device=model.device)
+    model.eval()
+    try:
+        dense = model(input_ids=model_input)
+        name = "logits" if "logits" in dense else "prediction_logits"
+        sparse = model(input_ids=model_input, masked_positions=masked_positions)[name]
+    except (RuntimeError, ValueError, IndexError, TypeError):
+        return False
+    finally:
+        model.train(training)
+        model.base_model.masked_positions = None
+    expected = dense[name][masked_positions].unsqueeze(0)
+    return sparse.shape == expected.shape and torch.allclose(sparse, expected, atol=1e-4, rtol=1e-4)
 
 
 def add_lora(model: PreTrainedModel, args: LoraArguments) -> PeftModel:

@@ -20,6 +20,7 @@ from .corpora import corpus_fingerprint
 from .data import ClassificationData
 from .figures import draw_confusion, draw_training
 from .inference import join_labels, name_predictions, predict, score_file, write_file
+from .masking import MaskedChunks
 from .training import Trainer
 
 Results = dict[str, float]
@@ -28,6 +29,7 @@ Table = list[list[str]]  # a heading, then a line each
 PACKAGES = ("torch", "transformers", "accelerate", "datasets", "peft")
 CLASSIFIER_SCORES = {"accuracy": "accuracy", "macro-F1": "macro_f1"}
 MASKED_LM_SCORES = {"loss": "loss", "perplexity": "perplexity", "masked accuracy": "masked_accuracy"}
+NEXT_SENTENCE_SCORES = {"NSP accuracy": "nsp_accuracy"}
 
 
 def report_classifier(
@@ -79,24 +81,22 @@ def report_masked_lm(
     trainer.end()
     if not trainer.is_world_process_zero():
         return results
-    tokens = sum(trainer.train_dataset.lengths)
-    results |= {"train_tokens_seen": round(tokens * (trainer.state.epoch or 0))}
+    results |= {"train_tokens_seen": int(trainer.state.num_input_tokens_seen)}
     figure = Path(trainer.args.output_dir) / "figures" / "training.png"
+    scores = MASKED_LM_SCORES | (NEXT_SENTENCE_SCORES if trainer.args.nsp else {})
     draw_training(trainer.state.log_history, ("masked_accuracy",), figure)
-    table = results_table(results, {"validation": "eval"}, MASKED_LM_SCORES)
+    table = results_table(results, {"validation": "eval"}, scores)
     curve = {}  # step -> line; the last evaluation, of the best model, repeats a step
     for entry in trainer.state.log_history:
         if "eval_loss" in entry:
-            scores = [f"{entry[f'eval_{name}']:.4f}" for name in MASKED_LM_SCORES.values()]
-            curve.setdefault(entry["step"], [f"{round(tokens * entry['epoch']):,}", *scores])
-    sizes = {
-        "training chunks": len(trainer.train_dataset),
-        "training tokens": tokens,
-        "tokens seen": results["train_tokens_seen"],
-        "validation chunks": len(trainer.eval_dataset),
-    }
+            cells = [f"{entry[f'eval_{name}']:.4f}" for name in scores.values()]
+            curve.setdefault(entry["step"], [f"{int(entry.get('num_input_tokens_seen', 0)):,}", *cells])
+    sizes = {"tokens seen": results["train_tokens_seen"], "validation chunks": len(trainer.eval_dataset)}
+    if isinstance(trainer.train_dataset, MaskedChunks):  # a stream has no size
+        lengths = trainer.train_dataset.lengths
+        sizes = {"training chunks": len(lengths), "training tokens": int(lengths.sum()), **sizes}
     card = model_card("fill-mask", trainer, results, table, model_args, data_args, sizes)
-    card += f"\n## Score against tokens seen\n\n{as_markdown([['tokens seen', *MASKED_LM_SCORES], *curve.values()])}\n"
+    card += f"\n## Score against tokens seen\n\n{as_markdown([['tokens seen', *scores], *curve.values()])}\n"
     finish(trainer, results, table, card)
     return results
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +19,16 @@ from transformers import (
     PreTrainedTokenizerBase,
     TrainerCallback,
 )
-from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from .arguments import MlmArguments, RecipeArguments, holds_run
-from .encoding import PAD_TO_MULTIPLE_OF
+from .data import PretrainingData
+from .encoding import PAD_TO_MULTIPLE_OF, sort_by_length
 from .errors import UserError
-from .losses import classification_loss, masked_language_model_loss
-from .masking import MaskedChunks, MaskedLanguageModelCollator
+from .losses import classification_loss, masked_language_model_loss, pretraining_loss
+from .masking import IGNORED, MaskedChunks, MaskedLanguageModelCollator
 from .metrics import MEAN_LOSS, classification_metrics, masked_language_model_metrics, token_losses
 from .models import count_parameters
+from .streaming import StreamedChunks
 
 
 class Trainer(transformers.Trainer):
@@ -57,6 +59,24 @@ class Trainer(transformers.Trainer):
         # Trainer would group evaluation rows by length too, and predictions would come out permuted.
         return torch.utils.data.SequentialSampler(eval_dataset)
 
+    def get_train_dataloader(self):
+        if isinstance(self.train_dataset, StreamedChunks):
+            # Each process reads the stream and takes its share: batches sent out by the first would need one length.
+            self.accelerator.dataloader_config.dispatch_batches = False
+        return super().get_train_dataloader()
+
+    def _get_num_items_in_batch(self, batch_samples, device):
+        tokens = super()._get_num_items_in_batch(batch_samples, device)
+        if "next_sentence_label" not in batch_samples[0]:
+            return tokens
+        pairs = sum((batch["next_sentence_label"] != IGNORED).sum() for batch in batch_samples).to(device)
+        return torch.stack((tokens.to(device), self.accelerator.gather(pairs).sum()))
+
+    def compute_loss(self, model, inputs, *args, **kwargs):
+        if "next_sentence_label" in inputs:  # both tasks' labels go to the loss, and not to the model
+            inputs["labels"] = (inputs["labels"], inputs.pop("next_sentence_label"))
+        return super().compute_loss(model, inputs, *args, **kwargs)
+
     def training_step(self, model, inputs, num_items_in_batch=None):
         loss = super().training_step(model, inputs, num_items_in_batch)
         if not torch.isfinite(loss):
@@ -81,13 +101,14 @@ class Trainer(transformers.Trainer):
 
 
 class LengthGroupedSampler(torch.utils.data.Sampler):
-    """Rows in random order, fifty batches of them at a time sorted by length, so that a batch has little padding.
+    """Rows in random order, fifty batches of them at a time sorted by length, so that a batch has little padding; the
+    batches in random order.
 
     The order is a function of (seed, epoch): every process draws the same one, and a resumed run goes on in it.
     """
 
-    def __init__(self, lengths: list[int], batch_size: int, seed: int):
-        self.lengths, self.batch_size, self.seed, self.epoch = lengths, batch_size, seed, 0
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int):
+        self.lengths, self.batch_size, self.seed, self.epoch = np.asarray(lengths), batch_size, seed, 0
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
@@ -95,9 +116,15 @@ class LengthGroupedSampler(torch.utils.data.Sampler):
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def __iter__(self):
-        generator = torch.Generator().manual_seed(self.seed + self.epoch)
-        return iter(get_length_grouped_indices(self.lengths, self.batch_size, generator=generator))
+    def __iter__(self) -> Iterator[int]:
+        generator = np.random.default_rng((self.seed, self.epoch))
+        rows, size = generator.permutation(len(self)), self.batch_size
+        for start in range(0, len(rows), 50 * size):
+            block = rows[start : start + 50 * size]
+            block = block[np.argsort(self.lengths[block], kind="stable")]
+            whole = len(block) // size
+            for batch in [*generator.permutation(whole), whole]:  # a short batch is the epoch's last
+                yield from block[batch * size : (batch + 1) * size].tolist()
 
 
 class SetEpoch(TrainerCallback):
@@ -112,13 +139,8 @@ class SetEpoch(TrainerCallback):
                 target.set_epoch(int(state.epoch))
 
 
-def lengths_of(dataset: Dataset | MaskedChunks) -> list[int]:
-    return dataset.lengths if isinstance(dataset, MaskedChunks) else list(dataset["length"])
-
-
-def sort_by_length(dataset: Dataset) -> Dataset:
-    """For an evaluation, whose figures do not depend on the order: batches of like length have little padding."""
-    return dataset.select(np.argsort(dataset["length"], kind="stable"))
+def lengths_of(dataset: Dataset | MaskedChunks) -> Sequence[int]:
+    return dataset.lengths if isinstance(dataset, MaskedChunks) else dataset["length"]
 
 
 def classifier_trainer(
@@ -141,20 +163,18 @@ def classifier_trainer(
     )
 
 
-def masked_language_model_trainer(
-    model: PreTrainedModel, args: MlmArguments, tokenizer: PreTrainedTokenizerBase, chunks: DatasetDict
-) -> Trainer:
-    """A Trainer for chunks (`encoding.chunk_documents`) with the splits train and validation."""
+def masked_language_model_trainer(model: PreTrainedModel, args: MlmArguments, data: PretrainingData) -> Trainer:
+    """A Trainer for masked chunks, or pairs of them for next-sentence prediction too."""
     args.learning_rate = args.learning_rate or suitable_learning_rate(args, model)
+    args.label_names = ["labels", "next_sentence_label"] if args.nsp else ["labels"]
     return Trainer(
         model=model,
         args=args,
-        train_dataset=MaskedChunks(chunks["train"], tokenizer, args.mlm_probability, args.seed),
-        # One fixed seed: runs with different seeds are scored on the same masks.
-        eval_dataset=MaskedChunks(sort_by_length(chunks["validation"]), tokenizer, args.mlm_probability, seed=0),
-        processing_class=tokenizer,
-        data_collator=MaskedLanguageModelCollator(tokenizer),
-        compute_loss_func=masked_language_model_loss,
+        train_dataset=data.train,
+        eval_dataset=data.validation,
+        processing_class=data.tokenizer,
+        data_collator=MaskedLanguageModelCollator(data.tokenizer),
+        compute_loss_func=pretraining_loss if args.nsp else masked_language_model_loss,
         compute_metrics=masked_language_model_metrics,
         preprocess_logits_for_metrics=token_losses,
     )

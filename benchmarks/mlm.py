@@ -1,0 +1,217 @@
+"""Masked-language-model pretraining, stock and ours side by side: tokens a second, memory, share of the machine.
+
+    python benchmarks/mlm.py
+    python benchmarks/mlm.py --quick
+
+Stock is run_mlm.py's way: `BertForMaskedLM`, texts joined and cut into blocks, `DataCollatorForLanguageModeling`,
+`Trainer` with its defaults. Ours is `recipes/mlm_pretrain.py`'s, with dropout 0 (`ratio`), and with the model's own
+0.1 as stock has it (`exact_ratio`). Each trains in a process of its own, and they take turns of a few steps, so that a
+noisy machine disturbs all of them alike; a ratio is the median over the turns, `ratio_spread` its quartiles. One JSON
+object a size. Tokens are those of the text: padding is not counted, nor are the products that padding costs. A document
+is ten paragraphs of People's Daily, so that ours, which joins no documents, has blocks of about the same length: of
+short documents a batch of so many rows holds fewer tokens, and the optimizer's share of a step grows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import statistics
+import sys
+import tempfile
+import time
+from itertools import chain
+
+import torch
+from datasets import Dataset
+from transformers import (
+    AutoTokenizer,
+    BertConfig,
+    BertForMaskedLM,
+    DataCollatorForLanguageModeling,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
+
+from bert_recipes.arguments import DataArguments, MlmArguments, ModelArguments
+from bert_recipes.builtin_corpora import load_builtin
+from bert_recipes.data import load_pretraining_data
+from bert_recipes.documents import load_documents
+from bert_recipes.models import EMBEDDED_MODELS, sparse_head
+from bert_recipes.training import masked_language_model_trainer, peak_memory_mb
+
+VOCABULARY, BLOCK, MASKED = 21_128, 128, 0.15  # of bert-base-chinese; of run_mlm.py's defaults
+SIZES = {"4x256": (4, 256, 32), "12x768": (12, 768, 8)}  # layers, width, rows a step
+KINDS = ("stock", "ours", "ours with dropout")
+# Turns, and steps a turn: in full, and with --quick.
+TURNS = {"4x256": ((12, 10), (4, 2)), "12x768": ((12, 4), (3, 1))}
+WARM_UP = 1  # step that is not timed: the first finds its memory
+
+
+def model_of(size: str, dropout: float) -> BertForMaskedLM:
+    layers, width, _ = SIZES[size]
+    torch.manual_seed(0)
+    return BertForMaskedLM(
+        BertConfig(
+            vocab_size=VOCABULARY,
+            hidden_size=width,
+            num_hidden_layers=layers,
+            num_attention_heads=width // 64,
+            intermediate_size=4 * width,
+            hidden_dropout_prob=dropout,
+            attention_probs_dropout_prob=dropout,
+        )
+    )
+
+
+def write_pages(folder: str) -> DataArguments:
+    paragraphs = load_builtin("peoples_daily")["train"]["text"][:5000]
+    pages = ["\n".join(paragraphs[start : start + 10]) for start in range(0, len(paragraphs), 10)]
+    files = {"train_file": pages[20:], "validation_file": pages[:20]}
+    for name, rows in files.items():
+        Dataset.from_dict({"text": rows}).to_json(f"{folder}/{name}.jsonl", force_ascii=False)
+    return DataArguments(**{name: f"{folder}/{name}.jsonl" for name in files})
+
+
+def stock_trainer(size: str, folder: str) -> Trainer:
+    tokenizer = AutoTokenizer.from_pretrained(EMBEDDED_MODELS / "bert-mini-zh")
+    documents = load_documents(write_pages(folder))["train"]
+    joined = list(chain.from_iterable(tokenizer(list(documents["text"]))["input_ids"]))
+    blocks = [joined[start : start + BLOCK] for start in range(0, len(joined) // BLOCK * BLOCK, BLOCK)]
+    return Trainer(
+        model=model_of(size, dropout=0.1),
+        args=TrainingArguments(
+            folder, use_cpu=True, per_device_train_batch_size=SIZES[size][2], max_steps=100_000, save_strategy="no",
+            disable_tqdm=True, logging_strategy="no",
+        ),
+        train_dataset=Dataset.from_dict({"input_ids": blocks}),
+        data_collator=DataCollatorForLanguageModeling(tokenizer, mlm_probability=MASKED),
+    )  # fmt: skip
+
+
+def our_trainer(size: str, folder: str, dropout: float) -> Trainer:
+    args = MlmArguments(
+        output_dir=folder, use_cpu=True, per_device_train_batch_size=SIZES[size][2], max_steps=100_000,
+        save_strategy="no", eval_strategy="no", disable_tqdm=True, logging_strategy="no", mlm_probability=MASKED,
+        chunk_length=BLOCK, learning_rate=5e-5,
+    )  # fmt: skip
+    data = load_pretraining_data(ModelArguments("bert-mini-zh"), write_pages(folder), args)
+    return masked_language_model_trainer(sparse_head(model_of(size, dropout)), args, data)
+
+
+class TakeTurns(TrainerCallback):
+    """Trains so many steps a turn, when it is told to, and reports seconds, tokens and floating-point operations."""
+
+    def __init__(self, pipe, model_size: tuple[int, int]):
+        self.pipe, self.size, self.left, self.started = pipe, model_size, 0, None
+
+    def on_step_begin(self, args, state, control, **kwargs):
+        if self.left == 0:
+            if self.started is not None:
+                seconds = time.perf_counter() - self.started
+                self.pipe.send((seconds, self.tokens, self.flops, peak_memory_mb(args.device)))
+            self.left = self.pipe.recv()
+            control.should_training_stop = self.left == 0
+            self.tokens = self.flops = 0
+            self.started = time.perf_counter()
+
+    def on_step_end(self, args, state, control, **kwargs):
+        self.left -= 1
+
+    def count(self, module, arguments, inputs):
+        """A hook in front of the model: what the batch holds. Only products that the exact loss needs are counted."""
+        input_ids = inputs["input_ids"]
+        attended = inputs.get("attention_mask", torch.ones_like(input_ids)).sum(1)
+        masked = (inputs["labels"] if "labels" in inputs else inputs["masked_positions"].long() * 101 - 100) != -100
+        layers, width = self.size
+        # A weight costs 2 operations a token forward and 4 backward: 12 width^2 weights a layer (attention 4,
+        # feed-forward 8). Scores and mixture are 2 products of length x width a token. The head has width^2 weights and
+        # width x vocabulary.
+        encoder = layers * (12 * width**2 * attended.sum() + 2 * width * (attended**2).sum())
+        self.flops += 6 * int(encoder + masked.sum() * (width**2 + width * VOCABULARY))
+        self.tokens += int(attended.sum())
+
+
+def work(kind: str, size: str, pipe) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        if kind == "stock":
+            trainer = stock_trainer(size, folder)
+        else:
+            trainer = our_trainer(size, folder, dropout=0.1 if kind == "ours with dropout" else 0.0)
+        turns = TakeTurns(pipe, SIZES[size][:2])
+        trainer.remove_callback(PrinterCallback)  # standard output is for the results
+        trainer.add_callback(turns)
+        trainer.model.register_forward_pre_hook(turns.count, with_kwargs=True, prepend=True)
+        trainer.train()
+
+
+def matrix_product_rate(size: str) -> float:
+    """Floating-point operations a second of the model's largest product: all tokens of a step x width x 4 width."""
+    _, width, rows = SIZES[size]
+    left, right = torch.randn(rows * BLOCK, width), torch.randn(width, 4 * width)
+    seconds = []
+    for _ in range(20):
+        started = time.perf_counter()
+        left @ right
+        seconds.append(time.perf_counter() - started)
+    return 2 * left.numel() * 4 * width / statistics.median(seconds)
+
+
+def measure(size: str, turns: int, steps: int) -> dict:
+    context = multiprocessing.get_context("spawn")
+    pipes, workers = {}, []
+    for kind in KINDS:
+        pipes[kind], theirs = context.Pipe()
+        workers.append(context.Process(target=work, args=(kind, size, theirs), daemon=True))
+        workers[-1].start()
+    for kind in KINDS:
+        pipes[kind].send(WARM_UP)
+        pipes[kind].recv()
+    speeds, shares, memory = {kind: [] for kind in KINDS}, [], {}
+    for turn in range(turns):
+        rate = matrix_product_rate(size)
+        for kind in KINDS if turn % 2 else reversed(KINDS):
+            pipes[kind].send(steps)
+            seconds, tokens, flops, memory[kind] = pipes[kind].recv()
+            speeds[kind].append(tokens / seconds)
+            if kind == "ours":
+                shares.append(flops / seconds / rate)
+        print(f"{size}: turn {turn + 1} of {turns}", file=sys.stderr)
+    for kind, worker in zip(KINDS, workers, strict=True):
+        pipes[kind].send(0)
+        worker.join()
+    ratios = [ours / stock for ours, stock in zip(speeds["ours"], speeds["stock"], strict=True)]
+    exact = [ours / stock for ours, stock in zip(speeds["ours with dropout"], speeds["stock"], strict=True)]
+    lower, _, upper = statistics.quantiles(ratios, n=4)
+    return {
+        "size": size,
+        "stock_tokens_per_second": round(statistics.median(speeds["stock"])),
+        "ours_tokens_per_second": round(statistics.median(speeds["ours"])),
+        "ratio": round(statistics.median(ratios), 3),
+        "ratio_spread": [round(lower, 3), round(upper, 3)],
+        "exact_ratio": round(statistics.median(exact), 3),
+        "stock_rss_mb": round(memory["stock"]),
+        "ours_rss_mb": round(memory["ours"]),
+        "matmul_share": round(statistics.median(shares), 3),
+        "turns": turns,
+        "steps_per_turn": steps,
+        "dropout": {"stock": 0.1, "ours": 0.0, "exact": 0.1},
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="few turns: within three minutes")
+    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
+    parser.add_argument("--turns", type=int, help="2 or more; more make the medians firmer")
+    options = parser.parse_args()
+    for size in options.sizes:
+        turns, steps = TURNS[size][options.quick]
+        print(json.dumps(measure(size, options.turns or turns, steps)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""Plain text for pretraining: the documents of a corpus, on disk and memory-mapped however many they are."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from datasets import Dataset, DatasetDict, Features, Value
+from datasets.exceptions import DatasetGenerationError
+
+from .arguments import DataArguments
+from .builtin_corpora import SOURCES, load_builtin, normalise
+from .corpora import load_from_hub, read_texts
+from .errors import UserError
+from .files import Row, Table, iterate_rows
+
+MOST_HELD_OUT = 5_000  # documents: enough for a loss, and an evaluation stays short
+
+logger = logging.getLogger(__name__)
+
+
+def load_documents(data_args: DataArguments, seed: int = 42) -> DatasetDict:
+    """Train and validation with the columns of --text_columns, a document a row, all of it checked.
+
+    A validation split that isn't given is a tenth of the training documents (5,000 at most), chosen by the hash of
+    their text, so that the same text never stands on two sides. Raises UserError for what the user can put right.
+    """
+    splits = {split: store(source, data_args, split) for split, source in sources(data_args).items()}
+    if "validation" in splits:
+        repeats = int(np.isin(keys(splits["validation"]), keys(splits["train"])).sum())
+        if repeats:
+            logger.warning("%d validation documents are training documents too: they say nothing of new text", repeats)
+    else:
+        splits = hold_out(splits["train"])
+    limits = {"train": data_args.max_train_samples, "validation": data_args.max_eval_samples}
+    for split, limit in limits.items():
+        documents = splits[split].select_columns(data_args.text_column_names)
+        if limit and limit < len(documents):
+            # Of the training documents a random draw, as --seed says; of the validation ones always the same.
+            drawn = (
+                np.random.default_rng(seed).permutation(len(documents))[:limit] if split == "train" else range(limit)
+            )
+            documents = documents.select(sorted(drawn))
+        splits[split] = documents
+    return DatasetDict(train=splits["train"], validation=splits["validation"])
+
+
+def load_validation(data_args: DataArguments) -> DatasetDict:
+    """The validation file alone: the training text is streamed, and nothing can be held out of a stream."""
+    if not data_args.validation_file:
+        raise UserError("--streaming needs a --validation_file beside the --train_file")
+    documents = store(data_args.validation_file, data_args, "validation").select_columns(data_args.text_column_names)
+    return DatasetDict(validation=documents.take(min(data_args.max_eval_samples or len(documents), len(documents))))
+
+
+def sources(data_args: DataArguments) -> dict[str, Dataset | str]:
+    """Of each split the rows, or the path of the file that holds them."""
+    if data_args.train_file:
+        files = {"train": data_args.train_file, "validation": data_args.validation_file}
+        return {split: path for split, path in files.items() if path}
+    builtin = data_args.dataset_name in SOURCES
+    rows = load_builtin(data_args.dataset_name) if builtin else load_from_hub(data_args.dataset_name)
+    return {split: rows[split] for split in ("train", "validation") if split in rows}
+
+
+def store(source: Dataset | str, data_args: DataArguments, split: str) -> Dataset:
+    """The checked texts of a source, each with the `key` of its row, written to the data sets' cache once."""
+    columns = data_args.text_column_names
+    features = Features({column: Value("string") for column in columns} | {"key": Value("int64")})
+    if isinstance(source, Dataset):
+        # A tuple: datasets would take a list for shards, and read all rows once for each.
+        options = {"rows": source, "name": f"{data_args.dataset_name} ({split})", "text_columns": tuple(columns)}
+        return write(texts_of_rows, features, options)
+    if not Path(source).is_file():
+        raise UserError(f"--{split}_file {source}: there is no such file")
+    # The cache knows a file by what is passed on here: its size and time tell a changed one.
+    status = Path(source).stat()
+    options = {"data_args": data_args, "split": split, "version": (status.st_size, status.st_mtime_ns)}
+    return write(texts_of_file, features, options)
+
+
+def write(generator: Callable[..., Iterator[Row]], features: Features, options: dict) -> Dataset:
+    try:
+        return Dataset.from_generator(generator, features=features, gen_kwargs=options)
+    except DatasetGenerationError as error:  # says that something went wrong; what did stands behind it
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, UserError):
+            cause = cause.__cause__ or cause.__context__
+        raise cause or error from error
+
+
+def texts_of_rows(rows: Dataset, name: str, text_columns: tuple[str, ...]) -> Iterator[Row]:
+    for number, row in enumerate(rows, 1):
+        yield checked(row, name, number, text_columns)
+
+
+def texts_of_file(data_args: DataArguments, split: str, version: tuple | None = None) -> Iterator[Row]:
+    path, columns = getattr(data_args, f"{split}_file"), data_args.text_column_names
+    for number, row in iterate_rows(path, data_args.encoding, columns, f"--{split}_file"):
+        yield checked(row, Path(path).name, number, columns)
+
+
+def checked(row: Row, name: str, number: int, text_columns: Sequence[str]) -> Row:
+    table = Table(name, {column: [cell] for column, cell in row.items()}, [number])
+    texts = {column: cells[0] for column, cells in read_texts(table, list(text_columns)).items()}
+    digest = hashlib.blake2b("\n".join(map(normalise, texts.values())).encode(), digest_size=8).digest()
+    return texts | {"key": int.from_bytes(digest, "big", signed=True)}
+
+
+def keys(documents: Dataset) -> np.ndarray:
+    """A number for each row, int64, the same for texts that differ in case, punctuation and width alone."""
+    return documents.with_format("numpy")["key"][:]
+
+
+def hold_out(documents: Dataset) -> dict[str, Dataset]:
+    """A tenth of the distinct texts, those with the smallest keys, is validation."""
+    distinct = np.unique(keys(documents))
+    size = min(max(1, len(distinct) // 10), MOST_HELD_OUT)
+    if len(distinct) < 2:
+        raise UserError("one text alone: none can be held out for validation; add text, or give a --validation_file")
+    held_out = keys(documents) <= distinct[size - 1]
+    return {
+        "train": documents.select(np.flatnonzero(~held_out)),
+        "validation": documents.select(np.flatnonzero(held_out)),
+    }

@@ -1,0 +1,54 @@
+"""What a launch decides, checked: the precision, the group of processes, the cores of a CPU."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+from transformers import TrainingArguments
+
+from .errors import UserError
+
+
+def choose_precision(args: TrainingArguments) -> None:
+    """Set `bf16` and `fp16`: a flag wins; else the launch, unless it says "no" (which accelerate exports when nothing
+    was said); else the device: bf16, fp16 on older GPUs, fp32 on a CPU."""
+    flags = {name for name in ("bf16", "fp16") if getattr(args, name)} | ({args.precision} - {None})
+    if len(flags) > 1:
+        raise UserError(f"precision is asked for as {' and as '.join(sorted(flags))}: keep one")
+    launched = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
+    precision = next(iter(flags), None) or (launched if launched != "no" else best_precision(args.use_cpu))
+    if precision == "fp16" and args.use_cpu:
+        raise UserError("fp16 needs a GPU: on a CPU use --bf16, or leave precision out for fp32")
+    args.bf16, args.fp16 = precision == "bf16", precision == "fp16"
+    if launched != "no":  # TrainingArguments reads it again, and would put the launch above the flag
+        os.environ["ACCELERATE_MIXED_PRECISION"] = "no" if precision == "fp32" else precision
+
+
+def best_precision(use_cpu: bool) -> str:
+    if use_cpu or torch.accelerator.current_accelerator().type != "cuda":
+        return "fp32"
+    return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+
+
+def refuse_separate_runs(args: TrainingArguments) -> None:
+    """Several launched processes that do not form one group would each train alone and write one folder."""
+    launched = int(os.environ.get("WORLD_SIZE", 1))
+    if launched != args.world_size:
+        raise UserError(
+            f"{launched} processes were launched, but they train as {args.world_size}: on CPUs add --use_cpu, as in "
+            "accelerate launch --multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no "
+            "--dynamo_backend no recipes/finetune.py --use_cpu"
+        )
+
+
+def use_every_core(args: TrainingArguments) -> None:
+    """`accelerate launch` exports OMP_NUM_THREADS=1 where the user said nothing, so all cores but one would idle.
+
+    `taskset` holds a run to fewer cores."""
+    if args.use_cpu and os.environ.get("OMP_NUM_THREADS") == "1" and "ACCELERATE_MIXED_PRECISION" in os.environ:
+        torch.set_num_threads(max(1, available_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", 1))))
+
+
+def available_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

@@ -1,0 +1,90 @@
+"""Text larger than memory and disk to spare: a file read in blocks, tokenised and masked while the model trains."""
+
+from __future__ import annotations
+
+import codecs
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from .arguments import DataArguments, MlmArguments
+from .chunks import Chunker
+from .documents import checked
+from .errors import UserError
+from .files import Row, check_record, encoding_advice
+from .masking import Example, MaskedChunks, MaskedPairs
+
+BLOCK_BYTES = 1 << 20  # a block in memory, as text, tokens and masks, takes some 30 MB
+
+
+class StreamedChunks(torch.utils.data.IterableDataset):
+    """The masked chunks of a txt or jsonl file, a document a line, without end: one pass after another.
+
+    The file is read a block at a time, the blocks in a new random order each pass; within a block, chunks of like
+    length come together, a batch of them at a time, the batches in random order. Order and masks are functions of
+    (seed, pass, block), so every process and every resume sees the same.
+    """
+
+    def __init__(self, data_args: DataArguments, tokenizer: PreTrainedTokenizerBase, args: MlmArguments):
+        self.path, self.encoding, self.text_columns = (
+            Path(data_args.train_file or ""), data_args.encoding, data_args.text_column_names,
+        )  # fmt: skip
+        if self.path.suffix.lower() not in (".txt", ".jsonl") or not self.path.is_file():
+            raise UserError("--streaming reads a --train_file, txt or jsonl, a document a line: there is none")
+        if codecs.lookup(self.encoding).name.startswith(("utf-16", "utf-32")):
+            raise UserError(f"--streaming can't tell the lines of {self.encoding}: save the file as utf-8")
+        if data_args.max_train_samples:
+            raise UserError("--streaming reads all of the file: leave --max_train_samples out, or --streaming")
+        if args.dataloader_num_workers:
+            raise UserError("--streaming reads in the training process: leave --dataloader_num_workers at 0")
+        self.tokenizer, self.mlm_probability, self.seed = tokenizer, args.mlm_probability, args.seed
+        self.chunker = Chunker(tokenizer, self.text_columns, args.chunk_length, args.whole_word_mask, args.nsp)
+        self.masked = MaskedPairs if args.nsp else MaskedChunks
+        self.batch_size = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+        self.blocks = -(-self.path.stat().st_size // BLOCK_BYTES)
+
+    def __iter__(self) -> Iterator[Example]:
+        for epoch in itertools.count():
+            for block in np.random.default_rng((self.seed, epoch)).permutation(self.blocks):
+                yield from self.examples(int(block), epoch)
+
+    def examples(self, block: int, epoch: int) -> Iterator[Example]:
+        rows = list(self.rows(block))
+        if not rows:
+            return
+        columns = {name: [row[name] for row in rows] for name in self.text_columns}
+        chunks = self.chunker(columns, range(len(rows)))
+        chunks = [dict(zip(chunks, values, strict=True)) for values in zip(*chunks.values(), strict=True)]
+        masked = self.masked(chunks, self.tokenizer, self.mlm_probability, (self.seed, block))
+        masked.set_epoch(epoch)
+        by_length = np.argsort(masked.lengths, kind="stable")
+        batches = [by_length[start : start + self.batch_size] for start in range(0, len(chunks), self.batch_size)]
+        for batch in np.random.default_rng((self.seed, epoch, block)).permutation(len(batches)):
+            for index in batches[batch]:
+                yield masked[int(index)]
+
+    def rows(self, block: int) -> Iterator[Row]:
+        """The documents whose line begins in the block."""
+        with self.path.open("rb") as file:
+            if block:
+                file.seek(block * BLOCK_BYTES - 1)
+                file.readline()  # the end of the line before, or its newline alone
+            while file.tell() < (block + 1) * BLOCK_BYTES and (line := file.readline()):
+                if line.strip():
+                    yield self.parse(line, file.tell() - len(line))
+
+    def parse(self, line: bytes, start: int) -> Row:
+        where = f"{self.path.name}, line at byte {start:,}"
+        try:
+            text = line.decode("utf-8-sig" if codecs.lookup(self.encoding).name == "utf-8" else self.encoding).strip()
+            record = {self.text_columns[0]: text} if self.path.suffix.lower() == ".txt" else json.loads(text)
+        except UnicodeDecodeError as error:
+            raise UserError(f"{where}: not {self.encoding}: {encoding_advice(line)}") from error
+        except json.JSONDecodeError as error:
+            raise UserError(f"{where}: not JSON: {error.msg}") from error
+        return checked(check_record(where, 1, record), where, 1, self.text_columns)

@@ -1,0 +1,110 @@
+"""A file read while the model trains: all of it, in an order that is a function of the seed, in constant memory."""
+
+import itertools
+import json
+import re
+from collections import Counter
+
+import numpy as np
+import pytest
+from conftest import ROOT, execute
+
+from bert_recipes import streaming
+from bert_recipes.arguments import DataArguments, MlmArguments
+from bert_recipes.documents import load_documents
+from bert_recipes.errors import UserError
+from bert_recipes.masking import IGNORED
+from bert_recipes.streaming import StreamedChunks
+
+
+@pytest.fixture(scope="module")
+def paragraphs():
+    return list(load_documents(DataArguments(dataset_name="peoples_daily", max_train_samples=300))["train"]["text"])
+
+
+def stream(path, tokenizer, folder, encoding="utf-8", **given):
+    args = MlmArguments(output_dir=str(folder), streaming=True, max_steps=1, use_cpu=True, **given)
+    return StreamedChunks(DataArguments(train_file=str(path), encoding=encoding), tokenizer, args)
+
+
+def original(example) -> tuple[int, ...]:
+    return tuple(np.where(example["labels"] == IGNORED, example["input_ids"], example["labels"]).tolist())
+
+
+@pytest.mark.parametrize("name, encoding", [("a.txt", "utf-8"), ("a.txt", "gb18030"), ("a.jsonl", "utf-8")])
+def test_a_pass_holds_every_chunk_once_and_the_next_is_another_order(
+    paragraphs, tokenizer, tmp_path, monkeypatch, name, encoding
+):
+    lines = paragraphs if name == "a.txt" else [json.dumps({"text": text}, ensure_ascii=False) for text in paragraphs]
+    (tmp_path / name).write_bytes("\n".join(lines).encode(encoding))
+    monkeypatch.setattr(streaming, "BLOCK_BYTES", 5000)
+    chunks = stream(tmp_path / name, tokenizer, tmp_path, encoding)
+    assert chunks.blocks > 5
+    expected = Counter(map(tuple, chunks.chunker({"text": paragraphs}, range(len(paragraphs)))["input_ids"]))
+    count = expected.total()
+    seen = list(map(original, itertools.islice(chunks, 2 * count)))
+    assert Counter(seen[:count]) == Counter(seen[count:]) == expected and seen[:count] != seen[count:]
+
+
+def test_order_and_masks_are_a_function_of_the_seed(paragraphs, tokenizer, tmp_path):
+    (tmp_path / "a.txt").write_text("\n".join(paragraphs), encoding="utf-8")
+    runs = []
+    for seed in (1, 1, 2):
+        examples = itertools.islice(stream(tmp_path / "a.txt", tokenizer, tmp_path, seed=seed), 50)
+        runs.append([example["input_ids"].tolist() for example in examples])
+    assert runs[0] == runs[1] != runs[2]
+
+
+@pytest.mark.parametrize("given", [{"whole_word_mask": True}, {"nsp": True}])
+def test_a_stream_has_words_and_pairs_too(paragraphs, tokenizer, tmp_path, given):
+    (tmp_path / "a.txt").write_text("\n".join(paragraphs), encoding="utf-8")
+    examples = list(itertools.islice(stream(tmp_path / "a.txt", tokenizer, tmp_path, **given), 40))
+    assert ("next_sentence_label" in examples[0]) == ("nsp" in given)
+
+
+@pytest.mark.parametrize(
+    "name, content, message",
+    [
+        ("a.csv", "text\n一\n", "txt or jsonl"),
+        ("a.txt", b"\xd2\xbb\xbe\xe4\xbb\xb0", r"a\.txt, line at byte 0: not utf-8: try --encoding gb18030"),
+        ("a.jsonl", '{"text": "一"}\n{"text\n', r"a\.jsonl, line at byte 16: not JSON"),
+        ("a.jsonl", '{"text": "一"}\n{"text": ""}\n', r"a\.jsonl, line at byte 16: column 'text' is empty"),
+    ],
+)
+def test_mistakes_name_the_place(tokenizer, tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(UserError, match=message):
+        list(itertools.islice(stream(tmp_path / name, tokenizer, tmp_path), 5))
+
+
+def test_streaming_wants_to_know_how_long():
+    with pytest.raises(UserError, match="--streaming needs --max_steps"):
+        MlmArguments(output_dir="x", streaming=True)
+
+
+TWO_RUNS = """
+import json, sys
+from conftest import recipe
+for words in json.loads(sys.argv[1]):
+    print(recipe("mlm_pretrain").main(words)["train_peak_memory_mb"])
+"""
+
+
+@pytest.mark.parametrize("mode", ["mapped", "streamed"])
+def test_memory_does_not_grow_with_the_text(paragraphs, tiny_model, tmp_path, mode):
+    """0.9 MB of text, then ten times as much, in one process: the second run raises its peak by a tenth at most."""
+    (tmp_path / "validation.txt").write_text("\n".join(paragraphs[:50]), "utf-8")
+    runs = []
+    for times in (1, 10):
+        path = tmp_path / f"{times}.txt"
+        # Each copy of a paragraph begins with a number of its own, so that none is a repeat.
+        path.write_text("\n".join(f"{copy}，{text}" for copy in range(10 * times) for text in paragraphs), "utf-8")
+        words = ["--train_file", str(path), "--validation_file", str(tmp_path / "validation.txt"), "--max_steps", "30"]
+        words += ["--model_name_or_path", str(tiny_model), "--output_dir", str(tmp_path / f"run{times}")]
+        words += ["--chunk_length", "64", "--disable_tqdm", "true", *(["--streaming"] if mode == "streamed" else [])]
+        runs.append(words)
+    done = execute("python", "-c", TWO_RUNS, json.dumps(runs), PYTHONPATH=str(ROOT / "tests"))
+    assert done.returncode == 0, done.stderr
+    peaks = [float(line) for line in done.stdout.splitlines() if re.fullmatch(r"[\d.]+", line)]
+    print(f"{mode}: peak memory {peaks[0]:.0f} MB, with ten times the text {peaks[1]:.0f} MB")
+    assert peaks[1] < 1.1 * peaks[0]
