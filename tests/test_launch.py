@@ -4,7 +4,7 @@ import json
 
 import pandas
 import pytest
-from conftest import execute, short
+from conftest import execute, recipe, short
 
 from bert_recipes.arguments import DataArguments
 from bert_recipes.documents import load_documents
@@ -24,18 +24,17 @@ def test_two_processes_give_the_figures_of_one(case, tiny_model, tmp_path):
         (tmp_path / f"{split}.txt").write_text("\n".join(rows["text"]), encoding="utf-8")
     extra = [str(tmp_path / word) if word.endswith(".txt") else word for word in CASES[case]]
     limits = ["--max_eval_samples", "20", "--disable_tqdm", "true"] if "--streaming" in extra else short(name)
-    launches = {
-        "one": ([], "16"),
-        "two": (["--config_file", "recipes/accelerate/cpu_2.yaml"], "8"),
-    }
-    for folder, (launch, rows) in launches.items():
-        # Three steps are whole ones: where an epoch's last batch is short, accelerate fills it up with its first rows.
-        options = ["--model_name_or_path", str(tiny_model), "--logging_steps", "1", "--max_steps", "3"]
-        options += ["--per_device_train_batch_size", rows, "--output_dir", str(tmp_path / folder)]
-        done = execute("accelerate", "launch", *launch, f"recipes/{name}.py", *limits, *extra, *options)
-        assert done.returncode == 0, done.stdout + done.stderr
+    # Three steps are whole ones: where an epoch's last batch is short, accelerate fills it up with its first rows.
+    options = [*limits, *extra, "--model_name_or_path", str(tiny_model), "--logging_steps", "1", "--max_steps", "3"]
+    one, two = (
+        [*options, "--per_device_train_batch_size", rows, "--output_dir", str(tmp_path / folder)]
+        for folder, rows in (("one", "16"), ("two", "8"))
+    )
+    recipe(name).main(one)
+    done = execute("accelerate", "launch", "--config_file", "recipes/accelerate/cpu_2.yaml", f"recipes/{name}.py", *two)
+    assert done.returncode == 0, done.stdout + done.stderr
     logs, results = {}, {}
-    for folder in launches:
+    for folder in ("one", "two"):
         (checkpoint, *_) = sorted((tmp_path / folder).glob("checkpoint-*"))
         history = json.loads((checkpoint / "trainer_state.json").read_text())["log_history"]
         logs[folder] = [(entry["loss"], entry["grad_norm"]) for entry in history if "loss" in entry]
@@ -46,5 +45,5 @@ def test_two_processes_give_the_figures_of_one(case, tiny_model, tmp_path):
     compared = [n for n in results["one"] if n.startswith(("eval_", "test_")) and not n.endswith(("runtime", "second"))]
     assert [results["two"][n] for n in compared] == pytest.approx([results["one"][n] for n in compared], rel=1e-4)
     if name != "mlm_pretrain":
-        one, two = (pandas.read_csv(tmp_path / folder / "predictions.csv") for folder in launches)
+        one, two = (pandas.read_csv(tmp_path / folder / "predictions.csv") for folder in ("one", "two"))
         assert two["text"].tolist() == one["text"].tolist() and two["prediction"].tolist() == one["prediction"].tolist()
