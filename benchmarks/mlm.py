@@ -40,6 +40,7 @@ from bert_recipes.arguments import DataArguments, MlmArguments, ModelArguments
 from bert_recipes.builtin_corpora import load_builtin
 from bert_recipes.data import load_pretraining_data
 from bert_recipes.documents import load_documents
+from bert_recipes.masking import IGNORED
 from bert_recipes.models import EMBEDDED_MODELS, sparse_head
 from bert_recipes.training import masked_language_model_trainer, peak_memory_mb
 
@@ -125,7 +126,7 @@ class TakeTurns(TrainerCallback):
         """A hook in front of the model: what the batch holds. Only products that the exact loss needs are counted."""
         input_ids = inputs["input_ids"]
         attended = inputs.get("attention_mask", torch.ones_like(input_ids)).sum(1)
-        masked = (inputs["labels"] if "labels" in inputs else inputs["masked_positions"].long() * 101 - 100) != -100
+        masked = inputs["labels"] != IGNORED if "labels" in inputs else inputs["masked_positions"]
         layers, width = self.size
         # A weight costs 2 operations a token forward and 4 backward: 12 width^2 weights a layer (attention 4,
         # feed-forward 8). Scores and mixture are 2 products of length x width a token. The head has width^2 weights and

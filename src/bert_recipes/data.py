@@ -60,7 +60,10 @@ def load_pretraining_data(model_args: ModelArguments, data_args: DataArguments, 
     columns = data_args.text_column_names
     with args.main_process_first(desc="tokenising"):  # it writes the cache, the others read it
         documents = load_validation(data_args) if args.streaming else load_documents(data_args, args.seed)
-        rows = texts_of_file(data_args, "train") if args.streaming else documents["train"]
+        if args.streaming:
+            rows = texts_of_file(data_args.train_file, data_args.encoding, "--train_file", tuple(columns))
+        else:
+            rows = documents["train"]
         texts = ("\n".join(row[name] for name in columns) for row in rows)
         tokenizer = load_or_train_tokenizer(model_args, args, texts)
         chunks = chunk_documents(documents, tokenizer, columns, args)

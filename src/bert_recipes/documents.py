@@ -76,9 +76,10 @@ def store(source: Dataset | str, data_args: DataArguments, split: str) -> Datase
         return write(texts_of_rows, features, options)
     if not Path(source).is_file():
         raise UserError(f"--{split}_file {source}: there is no such file")
-    # The cache knows a file by what is passed on here: its size and time tell a changed one.
+    # The cache knows a file by what is passed on here, and nothing else: its size and time tell a changed one.
     status = Path(source).stat()
-    options = {"data_args": data_args, "split": split, "version": (status.st_size, status.st_mtime_ns)}
+    options = {"path": source, "encoding": data_args.encoding, "argument": f"--{split}_file"}
+    options |= {"text_columns": tuple(columns), "version": (status.st_size, status.st_mtime_ns)}
     return write(texts_of_file, features, options)
 
 
@@ -97,10 +98,11 @@ def texts_of_rows(rows: Dataset, name: str, text_columns: tuple[str, ...]) -> It
         yield checked(row, name, number, text_columns)
 
 
-def texts_of_file(data_args: DataArguments, split: str, version: tuple | None = None) -> Iterator[Row]:
-    path, columns = getattr(data_args, f"{split}_file"), data_args.text_column_names
-    for number, row in iterate_rows(path, data_args.encoding, columns, f"--{split}_file"):
-        yield checked(row, Path(path).name, number, columns)
+def texts_of_file(
+    path: str, encoding: str, argument: str, text_columns: tuple[str, ...], version: tuple[int, int] | None = None
+) -> Iterator[Row]:
+    for number, row in iterate_rows(path, encoding, list(text_columns), argument):
+        yield checked(row, Path(path).name, number, text_columns)
 
 
 def checked(row: Row, name: str, number: int, text_columns: Sequence[str]) -> Row:

@@ -31,9 +31,8 @@ class StreamedChunks(torch.utils.data.IterableDataset):
     """
 
     def __init__(self, data_args: DataArguments, tokenizer: PreTrainedTokenizerBase, args: MlmArguments):
-        self.path, self.encoding, self.text_columns = (
-            Path(data_args.train_file or ""), data_args.encoding, data_args.text_column_names,
-        )  # fmt: skip
+        self.path, self.encoding = Path(data_args.train_file or ""), data_args.encoding
+        self.text_columns = data_args.text_column_names
         if self.path.suffix.lower() not in (".txt", ".jsonl") or not self.path.is_file():
             raise UserError("--streaming reads a --train_file, txt or jsonl, a document a line: there is none")
         if codecs.lookup(self.encoding).name.startswith(("utf-16", "utf-32")):
@@ -46,7 +45,10 @@ class StreamedChunks(torch.utils.data.IterableDataset):
         self.chunker = Chunker(tokenizer, self.text_columns, args.chunk_length, args.whole_word_mask, args.nsp)
         self.masked = MaskedPairs if args.nsp else MaskedChunks
         self.batch_size = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-        self.blocks = -(-self.path.stat().st_size // BLOCK_BYTES)
+        # All of about one size: a short last one might hold no second document for --nsp.
+        size = self.path.stat().st_size
+        self.blocks = max(1, size // BLOCK_BYTES)
+        self.starts = [size * block // self.blocks for block in range(self.blocks + 1)]
 
     def __iter__(self) -> Iterator[Example]:
         for epoch in itertools.count():
@@ -72,9 +74,9 @@ class StreamedChunks(torch.utils.data.IterableDataset):
         """The documents whose line begins in the block."""
         with self.path.open("rb") as file:
             if block:
-                file.seek(block * BLOCK_BYTES - 1)
+                file.seek(self.starts[block] - 1)
                 file.readline()  # the end of the line before, or its newline alone
-            while file.tell() < (block + 1) * BLOCK_BYTES and (line := file.readline()):
+            while file.tell() < self.starts[block + 1] and (line := file.readline()):
                 if line.strip():
                     yield self.parse(line, file.tell() - len(line))
 

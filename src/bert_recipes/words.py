@@ -17,7 +17,8 @@ def number_words(text: str, encoding: Encoding) -> list[int]:
     A Chinese text has no spaces, so that a tokenizer sees characters, or one endless word: two tokens belong together
     where jieba puts their first characters into one word, or where the tokenizer cut them out of one (play ##ing).
     """
-    word_of_character = np.repeat(*enumerate_lengths(segmenter().lcut(text)))
+    cut = segmenter().lcut(text)
+    word_of_character = np.repeat(np.arange(len(cut)), [len(word) for word in cut])
     numbers, word, before = [], -1, (None, None)
     for piece_of, (start, _) in zip(encoding.word_ids, encoding.offsets, strict=True):
         here = (piece_of, word_of_character[min(start, len(word_of_character) - 1)])
@@ -25,10 +26,6 @@ def number_words(text: str, encoding: Encoding) -> list[int]:
         numbers.append(int(word))
         before = here
     return numbers
-
-
-def enumerate_lengths(words: list[str]) -> tuple[np.ndarray, list[int]]:
-    return np.arange(len(words)), [len(word) for word in words]
 
 
 @functools.cache
