@@ -5,7 +5,7 @@ BIN := .venv/bin
 LAUNCHER = $(BIN)/accelerate launch --quiet $(if $(LAUNCH),--config_file $(LAUNCH))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup finetune lora mlm-pretrain predict base-text base-model bench test lint
+.PHONY: help setup finetune lora mlm-pretrain split predict base-text base-model bench test lint
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -27,6 +27,9 @@ lora: setup  ## the same task with low-rank adapters            ARGS="..." LAUNC
 mlm-pretrain: setup  ## continue pretraining on the reviews' text       ARGS="..." LAUNCH=...
 	$(LAUNCHER) recipes/mlm_pretrain.py $(ARGS)
 
+split: setup  ## what each start and method buys, label by label    ARGS="..."
+	$(LAUNCHER) recipes/split.py $(ARGS)
+
 predict: setup  ## label a file: ARGS="--input_file a.csv --output_file b.csv"
 	$(LAUNCHER) recipes/predict.py $(ARGS)
 
@@ -36,8 +39,8 @@ base-text: setup  ## gather the base model's text from Debian packages (needs De
 base-model: setup  ## make the embedded base model again (after make base-text; hours)
 	$(LAUNCHER) recipes/mlm_pretrain.py --config recipes/configs/base_model.yaml $(ARGS)
 
-bench: setup  ## pretraining beside the stock pipeline, as JSON    ARGS="--quick"
-	$(BIN)/python benchmarks/mlm.py $(ARGS)
+bench: setup  ## pretraining beside the stock pipeline, as JSON    ARGS="--quick" BENCHMARK=time_to_loss
+	$(BIN)/python benchmarks/$(or $(BENCHMARK),mlm).py $(ARGS)
 
 test: setup  ## every test, offline
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(ARGS)

@@ -49,6 +49,7 @@ SIZES = {"4x256": (4, 256, 32), "12x768": (12, 768, 8)}  # layers, width, rows a
 KINDS = ("stock", "ours", "ours with dropout")
 # Turns, and steps a turn: in full, and with --quick.
 TURNS = {"4x256": ((12, 10), (4, 2)), "12x768": ((12, 4), (3, 1))}
+ENDLESS = 100_000  # steps: a run ends when it is told to
 WARM_UP = 1  # step that is not timed: the first finds its memory
 
 
@@ -77,50 +78,72 @@ def write_pages(folder: str) -> DataArguments:
     return DataArguments(**{name: f"{folder}/{name}.jsonl" for name in files})
 
 
-def stock_trainer(size: str, folder: str) -> Trainer:
-    tokenizer = AutoTokenizer.from_pretrained(EMBEDDED_MODELS / "bert-mini-zh")
-    documents = load_documents(write_pages(folder))["train"]
-    joined = list(chain.from_iterable(tokenizer(list(documents["text"]))["input_ids"]))
+def joined_blocks(texts: list[str], tokenizer) -> Dataset:
+    """As run_mlm.py has them: all texts in one line, cut every 128 tokens."""
+    joined = list(chain.from_iterable(tokenizer(texts, verbose=False)["input_ids"]))
     blocks = [joined[start : start + BLOCK] for start in range(0, len(joined) // BLOCK * BLOCK, BLOCK)]
+    return Dataset.from_dict({"input_ids": blocks})
+
+
+def stock_trainer(size: str, folder: str, data_args: DataArguments, **arguments) -> Trainer:
+    tokenizer = AutoTokenizer.from_pretrained(EMBEDDED_MODELS / "bert-mini-zh")
     return Trainer(
         model=model_of(size, dropout=0.1),
         args=TrainingArguments(
-            folder, use_cpu=True, per_device_train_batch_size=SIZES[size][2], max_steps=100_000, save_strategy="no",
-            disable_tqdm=True, logging_strategy="no",
+            folder, use_cpu=True, per_device_train_batch_size=SIZES[size][2], save_strategy="no",
+            disable_tqdm=True, logging_strategy="no", **arguments,
         ),
-        train_dataset=Dataset.from_dict({"input_ids": blocks}),
+        train_dataset=joined_blocks(list(load_documents(data_args)["train"]["text"]), tokenizer),
         data_collator=DataCollatorForLanguageModeling(tokenizer, mlm_probability=MASKED),
     )  # fmt: skip
 
 
-def our_trainer(size: str, folder: str, dropout: float) -> Trainer:
+def our_trainer(size: str, folder: str, data_args: DataArguments, model: BertForMaskedLM, **arguments) -> Trainer:
     args = MlmArguments(
-        output_dir=folder, use_cpu=True, per_device_train_batch_size=SIZES[size][2], max_steps=100_000,
-        save_strategy="no", eval_strategy="no", disable_tqdm=True, logging_strategy="no", mlm_probability=MASKED,
-        chunk_length=BLOCK, learning_rate=5e-5,
+        output_dir=folder, use_cpu=True, per_device_train_batch_size=SIZES[size][2], save_strategy="no",
+        eval_strategy="no", disable_tqdm=True, logging_strategy="no", mlm_probability=MASKED, chunk_length=BLOCK,
+        **arguments,
     )  # fmt: skip
-    data = load_pretraining_data(ModelArguments("bert-mini-zh"), write_pages(folder), args)
-    return masked_language_model_trainer(sparse_head(model_of(size, dropout)), args, data)
+    data = load_pretraining_data(ModelArguments("bert-mini-zh"), data_args, args)
+    return masked_language_model_trainer(sparse_head(model), args, data)
 
 
 class TakeTurns(TrainerCallback):
-    """Trains so many steps a turn, when it is told to, and reports seconds, tokens and floating-point operations."""
+    """Trains so many steps a turn, when it is told to (0: no more), and reports the turn's seconds and `report()`."""
 
-    def __init__(self, pipe, model_size: tuple[int, int]):
-        self.pipe, self.size, self.left, self.started = pipe, model_size, 0, None
+    def __init__(self, pipe):
+        self.pipe, self.left, self.started = pipe, 0, None
 
     def on_step_begin(self, args, state, control, **kwargs):
         if self.left == 0:
-            if self.started is not None:
-                seconds = time.perf_counter() - self.started
-                self.pipe.send((seconds, self.tokens, self.flops, peak_memory_mb(args.device)))
+            self.end_turn()
             self.left = self.pipe.recv()
             control.should_training_stop = self.left == 0
-            self.tokens = self.flops = 0
             self.started = time.perf_counter()
 
     def on_step_end(self, args, state, control, **kwargs):
         self.left -= 1
+
+    def end_turn(self):
+        if self.started is not None:
+            seconds = time.perf_counter() - self.started
+            self.pipe.send((seconds, self.report()))
+
+    def report(self):
+        raise NotImplementedError
+
+
+class CountWork(TakeTurns):
+    """Reports a turn's tokens and floating-point operations, and the peak memory so far."""
+
+    def __init__(self, pipe, model_size: tuple[int, int]):
+        super().__init__(pipe)
+        self.size, self.tokens, self.flops = model_size, 0, 0
+
+    def report(self) -> tuple[int, int, float]:
+        done = self.tokens, self.flops, peak_memory_mb(torch.device("cpu"))
+        self.tokens = self.flops = 0
+        return done
 
     def count(self, module, arguments, inputs):
         """A hook in front of the model: what the batch holds. Only products that the exact loss needs are counted."""
@@ -139,10 +162,11 @@ class TakeTurns(TrainerCallback):
 def work(kind: str, size: str, pipe) -> None:
     with tempfile.TemporaryDirectory() as folder:
         if kind == "stock":
-            trainer = stock_trainer(size, folder)
+            trainer = stock_trainer(size, folder, write_pages(folder), max_steps=ENDLESS)
         else:
-            trainer = our_trainer(size, folder, dropout=0.1 if kind == "ours with dropout" else 0.0)
-        turns = TakeTurns(pipe, SIZES[size][:2])
+            model = model_of(size, dropout=0.1 if kind == "ours with dropout" else 0.0)
+            trainer = our_trainer(size, folder, write_pages(folder), model, max_steps=ENDLESS, learning_rate=5e-5)
+        turns = CountWork(pipe, SIZES[size][:2])
         trainer.remove_callback(PrinterCallback)  # standard output is for the results
         trainer.add_callback(turns)
         trainer.model.register_forward_pre_hook(turns.count, with_kwargs=True, prepend=True)
@@ -176,7 +200,7 @@ def measure(size: str, turns: int, steps: int) -> dict:
         rate = matrix_product_rate(size)
         for kind in KINDS if turn % 2 else reversed(KINDS):
             pipes[kind].send(steps)
-            seconds, tokens, flops, memory[kind] = pipes[kind].recv()
+            seconds, (tokens, flops, memory[kind]) = pipes[kind].recv()
             speeds[kind].append(tokens / seconds)
             if kind == "ours":
                 shares.append(flops / seconds / rate)

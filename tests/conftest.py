@@ -21,6 +21,11 @@ SHORT = [
     *("--max_train_samples", "48", "--max_eval_samples", "24", "--max_steps", "4"),
     *("--per_device_train_batch_size", "8", "--disable_tqdm", "true"),
 ]
+SHORT_SPLIT = [
+    *("--max_train_samples", "48", "--max_eval_samples", "24", "--max_test_samples", "24"),
+    *("--starts", "base", "--methods", "full,tfidf", "--label_counts", "24", "--trial_labels", "24"),
+    *("--num_seeds", "2", "--steps_at_100_labels", "4"),
+]
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +65,7 @@ def dropout_model(tiny_model, tmp_path_factory) -> Path:
 
 def short(name: str) -> list[str]:
     """Arguments that make a recipe's run a matter of seconds."""
-    return {"mlm_pretrain": SHORT, "predict": []}.get(name, [*SHORT, "--max_test_samples", "24"])
+    return {"mlm_pretrain": SHORT, "predict": [], "split": SHORT_SPLIT}.get(name, [*SHORT, "--max_test_samples", "24"])
 
 
 def recipe(name: str):

@@ -101,6 +101,7 @@ def test_make_help_lists_the_targets():
         "finetune",
         "lora",
         "mlm-pretrain",
+        "split",
         "predict",
         "base-text",
         "base-model",

@@ -264,7 +264,7 @@ def test_masks_change_with_the_epoch(tmp_path, model_args, pretraining_data):
 @pytest.mark.parametrize("width, rate", [(768, 3e-5), (256, 2.7e-4), (1024, 1.7e-5), (32, 2.7e-4)])
 def test_the_rate_follows_the_width(tmp_path, width, rate):
     model = type("Model", (), {"config": type("Config", (), {"hidden_size": width})})
-    assert suitable_learning_rate(arguments(FinetuneArguments, tmp_path), model) == rate
+    assert suitable_learning_rate(FinetuneArguments, model.config) == rate
 
 
 @pytest.mark.parametrize("holds_run", [False, True])

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+import torch
+
 
 class UserError(Exception):
     """Something that the user can put right: says what is wrong, where (file, row, column, argument), what to do."""
@@ -18,6 +20,9 @@ def run(main: Callable[[], None]) -> None:
         main()
     except UserError as error:
         exit_with(error)
+    # Left to the interpreter's end, the group's threads were once still running there, and the process was aborted.
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def exit_with(error: UserError) -> NoReturn:

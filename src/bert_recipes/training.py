@@ -15,6 +15,7 @@ from datasets import Dataset, DatasetDict
 from transformers import (
     DataCollatorWithPadding,
     EarlyStoppingCallback,
+    PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     TrainerCallback,
@@ -150,7 +151,7 @@ def classifier_trainer(
     dataset: DatasetDict | None = None,
 ) -> Trainer:
     """A Trainer for encoded texts (`encoding.encode_texts`): with the splits train and validation, or to predict."""
-    args.learning_rate = args.learning_rate or suitable_learning_rate(args, model)
+    args.learning_rate = args.learning_rate or suitable_learning_rate(args, model.config)
     return Trainer(
         model=model,
         args=args,
@@ -165,7 +166,7 @@ def classifier_trainer(
 
 def masked_language_model_trainer(model: PreTrainedModel, args: MlmArguments, data: PretrainingData) -> Trainer:
     """A Trainer for masked chunks, or pairs of them for next-sentence prediction too."""
-    args.learning_rate = args.learning_rate or suitable_learning_rate(args, model)
+    args.learning_rate = args.learning_rate or suitable_learning_rate(args, model.config)
     args.label_names = ["labels", "next_sentence_label"] if args.nsp else ["labels"]
     return Trainer(
         model=model,
@@ -180,13 +181,13 @@ def masked_language_model_trainer(model: PreTrainedModel, args: MlmArguments, da
     )
 
 
-def suitable_learning_rate(args: RecipeArguments, model: PreTrainedModel) -> float:
+def suitable_learning_rate(args: RecipeArguments | type[RecipeArguments], config: PretrainedConfig) -> float:
     """The recipe's rate for a 768-wide model times (768 / width)^2: narrow models want larger steps.
 
     For full fine-tuning 3e-5 at 768 (the middle of what the BERT paper searched) and 1.7e-5 at 1,024; at 256 it is
     2.7e-4, where 3e-4 beat 1.5e-4 on the validation split. Below 256 nothing was measured: the rate stays.
     """
-    return float(f"{args.base_learning_rate * (768 / max(256, model.config.hidden_size)) ** 2:.2g}")
+    return float(f"{args.base_learning_rate * (768 / max(256, config.hidden_size)) ** 2:.2g}")
 
 
 def train_and_evaluate(trainer: Trainer) -> dict[str, float]:

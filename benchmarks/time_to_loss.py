@@ -1,0 +1,146 @@
+"""How long stock pretraining takes to a held-out loss, and ours to the same: 4 x 256 from random weights.
+
+    python benchmarks/time_to_loss.py
+    python benchmarks/time_to_loss.py --stock_steps 300 --our_steps 300
+
+Stock is run_mlm.py's way (as in benchmarks/mlm.py) at the best of three learning rates: each is tried for a quarter of
+the steps, with a schedule of its own. Then stock and ours (`recipes/mlm_pretrain.py --from_scratch`) train from random
+weights on People's Daily, each in a process of its own and on its own clock, taking turns, so that a noisy machine
+disturbs both alike. After every turn each guesses the same masked tokens of the same held-out blocks, cut as stock cuts
+them. `ratio` is the training time at which ours first has stock's final loss, over all of stock's training time. One
+JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import sys
+import tempfile
+
+import torch
+from mlm import MASKED, SIZES, TakeTurns, joined_blocks, model_of, our_trainer, stock_trainer
+from torch.nn import functional
+from transformers import AutoTokenizer, BertForMaskedLM, DataCollatorForLanguageModeling, PrinterCallback
+
+from bert_recipes.arguments import DataArguments
+from bert_recipes.documents import load_documents
+from bert_recipes.masking import IGNORED
+from bert_recipes.models import EMBEDDED_MODELS, attend_to_neighbours
+
+SIZE = "4x256"
+TURNS = 20
+STOCK_LEARNING_RATES = (3e-4, 1e-3, 3e-3)
+OUR_LEARNING_RATE = 1.5e-3  # the base model's
+HELD_OUT_BLOCKS = 320
+
+
+class Score(TakeTurns):
+    """Reports the held-out loss: nats a masked token."""
+
+    def __init__(self, pipe, model: BertForMaskedLM, batches: list[dict[str, torch.Tensor]]):
+        super().__init__(pipe)
+        self.model, self.batches = model, batches
+
+    @torch.no_grad()
+    def report(self) -> float:
+        self.model.eval()
+        self.model.bert.masked_positions = None  # the last training batch's, which the sparse head looks for here
+        losses = []
+        for batch in self.batches:
+            masked_positions = batch["labels"] != IGNORED
+            states = self.model.bert(batch["input_ids"], batch["attention_mask"]).last_hidden_state
+            logits = self.model.cls(states[masked_positions])
+            losses.append(functional.cross_entropy(logits, batch["labels"][masked_positions], reduction="none"))
+        self.model.train()
+        return torch.cat(losses).mean().item()
+
+    def on_train_end(self, args, state, control, **kwargs):
+        if self.left == 0:  # else it was told to stop
+            self.end_turn()
+
+
+def held_out_batches(data_args: DataArguments) -> list[dict[str, torch.Tensor]]:
+    tokenizer = AutoTokenizer.from_pretrained(EMBEDDED_MODELS / "bert-mini-zh")
+    blocks = joined_blocks(list(load_documents(data_args)["validation"]["text"]), tokenizer)
+    torch.manual_seed(0)
+    collate = DataCollatorForLanguageModeling(tokenizer, mlm_probability=MASKED)
+    rows = [{**row, "attention_mask": [1] * len(row["input_ids"])} for row in blocks.take(HELD_OUT_BLOCKS)]
+    return [collate(rows[start : start + 32]) for start in range(0, len(rows), 32)]
+
+
+def work(kind: str, steps: int, learning_rate: float, pipe) -> None:
+    data_args = DataArguments("peoples_daily")
+    batches = held_out_batches(data_args)
+    arguments = {"max_steps": steps, "learning_rate": learning_rate}
+    with tempfile.TemporaryDirectory() as folder:
+        if kind == "stock":
+            trainer = stock_trainer(SIZE, folder, data_args, **arguments)
+        else:
+            model = attend_to_neighbours(model_of(SIZE, dropout=0.0))
+            trainer = our_trainer(SIZE, folder, data_args, model, **arguments)
+        trainer.remove_callback(PrinterCallback)  # standard output is for the result
+        trainer.add_callback(Score(pipe, trainer.model, batches))
+        trainer.train()
+
+
+def train_in_turns(runs: dict[str, tuple[str, int, float]], turns: int) -> dict[str, list[tuple[float, float]]]:
+    """`runs`: name -> kind, steps, learning rate. Each one's curve: seconds of training so far, held-out loss."""
+    context = multiprocessing.get_context("spawn")
+    pipes, workers = {}, []
+    for name, run in runs.items():
+        pipes[name], theirs = context.Pipe()
+        workers.append(context.Process(target=work, args=(*run, theirs), daemon=True))
+        workers[-1].start()
+    curves = {name: [] for name in runs}
+    for turn in range(turns):
+        for name, (_, steps, _) in runs.items():
+            pipes[name].send(steps * (turn + 1) // turns - steps * turn // turns)
+            seconds, loss = pipes[name].recv()
+            before = curves[name][-1][0] if curves[name] else 0.0
+            curves[name].append((before + seconds, loss))
+            print(f"{name}: turn {turn + 1} of {turns}, {before + seconds:.0f} s, loss {loss:.4f}", file=sys.stderr)
+    for worker in workers:
+        worker.join()
+    return curves
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--stock_steps", type=int, default=600, help="of %(default)s; 20 minutes or more on two cores")
+    parser.add_argument("--our_steps", type=int, default=600)
+    parser.add_argument("--stock_learning_rates", type=float, nargs="+", default=STOCK_LEARNING_RATES)
+    parser.add_argument("--turns", type=int, default=TURNS)
+    options = parser.parse_args()
+    if min(options.stock_steps // 4, options.our_steps) < options.turns:
+        parser.error("a turn takes a step or more: fewer --turns, or more steps")
+    trials = train_in_turns(
+        {f"stock at {rate:g}": ("stock", options.stock_steps // 4, rate) for rate in options.stock_learning_rates},
+        options.turns,
+    )
+    trial_losses = {rate: trials[f"stock at {rate:g}"][-1][1] for rate in options.stock_learning_rates}
+    best_rate = min(trial_losses, key=trial_losses.get)
+    curves = train_in_turns(
+        {"stock": ("stock", options.stock_steps, best_rate), "ours": ("ours", options.our_steps, OUR_LEARNING_RATE)},
+        options.turns,
+    )
+    stock_seconds, stock_loss = curves["stock"][-1]
+    reached = next((seconds for seconds, loss in curves["ours"] if loss <= stock_loss), None)
+    result = {
+        "size": SIZE,
+        "held_out_loss": round(stock_loss, 4),
+        "stock_seconds": round(stock_seconds),
+        "ours_seconds": reached and round(reached),
+        "ratio": reached and round(reached / stock_seconds, 3),
+        "ours_final": [round(value, 4) for value in curves["ours"][-1]],
+        "stock_learning_rate": best_rate,
+        "stock_trials": {f"{rate:g}": round(loss, 4) for rate, loss in trial_losses.items()},
+        "ours_learning_rate": OUR_LEARNING_RATE,
+        "steps": {"stock": options.stock_steps, "ours": options.our_steps, "rows": SIZES[SIZE][2]},
+    }
+    print(json.dumps(result), flush=True)
+
+
+if __name__ == "__main__":
+    main()
