@@ -71,6 +71,12 @@ def test_every_run_is_there_with_what_it_cost(experiment):
         assert run["seconds"] > 0 and run["peak_memory_mb"] > 100
     trained = {run["method"]: run["trained_parameters"] for run in labels}
     assert trained["full"] > trained["head_only"] > trained["tfidf"] == 0
+    for run in labels:
+        moved = {group for group, change in run["weights_moved"].items() if change["moved"]}
+        if run["method"] == "head_only":  # frozen is frozen: not one weight of the encoder
+            assert moved == {"pooler", "head"}
+        elif run["method"] == "full":
+            assert moved == set(run["weights_moved"]) and len(moved) == 7
     assert "base to continued" in screen and str(folder) in screen
 
 

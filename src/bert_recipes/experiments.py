@@ -20,13 +20,15 @@ from pathlib import Path
 import torch
 from scipy import stats
 from tqdm import tqdm
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from .arguments import FinetuneArguments, LabelledDataArguments, LoraArguments, ModelArguments, parse
 from .baseline import score_baseline
 from .corpora import corpus_fingerprint, label_names, load_corpus
 from .errors import UserError
+from .evidence import weight_changes
 from .launch import available_cores
-from .models import load_config
+from .models import load_classifier, load_config
 from .training import peak_memory_mb, suitable_learning_rate
 
 STARTS = ("random", "base", "continued")
@@ -301,12 +303,15 @@ def call_recipe(recipe: Path, argv: list[str], log: Path, threads: int) -> dict[
 
 def train(recipe: Path | None, argv: list[str], log: Path, threads: int) -> dict:
     """One run's object in results.json, without its name."""
-    started = time.perf_counter()
+    started, weights_moved = time.perf_counter(), {}
     if recipe is None:
         results = fit_baseline(argv)
     else:
         results = call_recipe(recipe, argv, log, threads)
-        shutil.rmtree(argv[argv.index("--output_dir") + 1])
+        trained = Path(argv[argv.index("--output_dir") + 1])
+        after = AutoModelForSequenceClassification.from_pretrained(trained)
+        weights_moved = weight_changes(untrained(argv, after), after)
+        shutil.rmtree(trained)
     return {
         "arguments": argv,
         "validation_accuracy": results.get("eval_accuracy"),
@@ -315,7 +320,15 @@ def train(recipe: Path | None, argv: list[str], log: Path, threads: int) -> dict
         "seconds": round(results.get("train_runtime", time.perf_counter() - started), 2),
         "peak_memory_mb": round(peak_memory_mb(torch.device("cpu")), 1),
         "trained_parameters": results.get("train_parameters", 0),
+        "weights_moved": weights_moved,
     }
+
+
+def untrained(argv: list[str], trained: PreTrainedModel) -> PreTrainedModel:
+    """What a run started from: its seed draws the same random weights again."""
+    model_args, _, _ = parse(ModelArguments, LabelledDataArguments, FinetuneArguments, argv=argv)
+    label_names = [trained.config.id2label[index] for index in range(trained.config.num_labels)]
+    return load_classifier(model_args, label_names)
 
 
 def fit_baseline(argv: list[str]) -> dict[str, float]:
