@@ -71,12 +71,16 @@ def test_every_run_is_there_with_what_it_cost(experiment):
         assert run["seconds"] > 0 and run["peak_memory_mb"] > 100
     trained = {run["method"]: run["trained_parameters"] for run in labels}
     assert trained["full"] > trained["head_only"] > trained["tfidf"] == 0
-    for run in labels:
+    for run in [run for run in labels if run["method"] != "tfidf"]:
+        frozen = run["method"] == "head_only"
         moved = {group for group, change in run["weights_moved"].items() if change["moved"]}
-        if run["method"] == "head_only":  # frozen is frozen: not one weight of the encoder
-            assert moved == {"pooler", "head"}
-        elif run["method"] == "full":
-            assert moved == set(run["weights_moved"]) and len(moved) == 7
+        # Frozen is frozen: not one weight of the encoder.
+        assert moved == ({"pooler", "head"} if frozen else set(run["weights_moved"]))
+        assert len(run["similarity"]) == 3  # of the embeddings' output, and of two layers
+        assert all((value == pytest.approx(1, abs=1e-9)) == frozen for value in run["similarity"])
+        losses = run.get("masked_lm_loss", {})
+        assert set(losses) == (set() if run["start"] == "random" else {"task", "general"})
+        assert all((before == after) == frozen for before, after in losses.values())
     assert "base to continued" in screen and str(folder) in screen
 
 

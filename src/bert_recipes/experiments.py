@@ -20,15 +20,26 @@ from pathlib import Path
 import torch
 from scipy import stats
 from tqdm import tqdm
-from transformers import AutoModelForSequenceClassification, PreTrainedModel
+from transformers import AutoModelForSequenceClassification
 
-from .arguments import FinetuneArguments, LabelledDataArguments, LoraArguments, ModelArguments, parse
+from .arguments import (
+    DataArguments,
+    FinetuneArguments,
+    LabelledDataArguments,
+    LoraArguments,
+    MlmArguments,
+    ModelArguments,
+    parse,
+)
 from .baseline import score_baseline
 from .corpora import corpus_fingerprint, label_names, load_corpus
+from .data import load_pretraining_data
+from .encoding import join_columns
 from .errors import UserError
-from .evidence import weight_changes
+from .evidence import loss_with_head, representations, similarity_by_layer, weight_changes
 from .launch import available_cores
-from .models import load_classifier, load_config
+from .masking import MaskedChunks
+from .models import load_classifier, load_config, load_masked_lm, load_tokenizer
 from .training import peak_memory_mb, suitable_learning_rate
 
 STARTS = ("random", "base", "continued")
@@ -39,6 +50,9 @@ RECIPES = {
     "lora": ("lora.py", [], LoraArguments, (0.3, 1, 3)),
     "head_only": ("finetune.py", ["--freeze_encoder"], FinetuneArguments, (3, 10, 30)),
 }
+GENERAL_TEXT = "peoples_daily"
+HELD_OUT_TEXTS = 100  # about 6,000 tokens
+
 # What an experiment may not change half-way: results of either side could not be compared.
 FIXED = (
     "model_name_or_path", "data", "text_columns", "max_length", "max_train_samples", "max_eval_samples",
@@ -59,13 +73,13 @@ class SplitArguments:
     )
     num_seeds: int | None = field(default=None, metadata={"help": "runs of each kind: 2, or with --full 3"})
     steps_at_100_labels: int = field(
-        default=64, metadata={"help": "optimiser steps, the same for every start and method; grows as sqrt(labels)"}
+        default=48, metadata={"help": "optimiser steps, the same for every start and method; grows as sqrt(labels)"}
     )
     trial_labels: int = field(
         default=500, metadata={"help": "labelled rows, at most, with which each start and method picks its rate"}
     )
     pretraining_epochs: float | None = field(
-        default=None, metadata={"help": "passes of the continued start over the training text: 1, or with --full 10"}
+        default=None, metadata={"help": "passes of the continued start over the training text: 1, or with --full 6"}
     )
     workers: int | None = field(default=None, metadata={"help": "runs at a time: one a core, or one on a GPU"})
 
@@ -76,7 +90,7 @@ class SplitArguments:
             )
         self.label_counts = self.label_counts or ("100,500,2000,all" if self.full else "100,500")
         self.num_seeds = self.num_seeds or (3 if self.full else 2)
-        self.pretraining_epochs = self.pretraining_epochs or (10 if self.full else 1)
+        self.pretraining_epochs = self.pretraining_epochs or (6 if self.full else 1)
         if self.workers is None:
             self.workers = 1 if torch.accelerator.is_available() else available_cores()
         self.starts = choices("--starts", self.starts, STARTS)
@@ -170,7 +184,7 @@ class Experiment:
                 corpus[split].to_json(path, force_ascii=False)
 
     def steps(self, labels: int | str) -> int:
-        """Ten times the labels, about three times the steps: 64, 143 and 286 for 100, 500 and 2,000."""
+        """Ten times the labels, about three times the steps: 48, 107 and 215 for 100, 500 and 2,000."""
         return round(self.args.steps_at_100_labels * math.sqrt((self.rows if labels == "all" else labels) / 100))
 
     def data_flags(self, *splits: str) -> list[str]:
@@ -303,32 +317,57 @@ def call_recipe(recipe: Path, argv: list[str], log: Path, threads: int) -> dict[
 
 def train(recipe: Path | None, argv: list[str], log: Path, threads: int) -> dict:
     """One run's object in results.json, without its name."""
-    started, weights_moved = time.perf_counter(), {}
-    if recipe is None:
-        results = fit_baseline(argv)
-    else:
-        results = call_recipe(recipe, argv, log, threads)
-        trained = Path(argv[argv.index("--output_dir") + 1])
-        after = AutoModelForSequenceClassification.from_pretrained(trained)
-        weights_moved = weight_changes(untrained(argv, after), after)
-        shutil.rmtree(trained)
+    started = time.perf_counter()
+    results = fit_baseline(argv) if recipe is None else call_recipe(recipe, argv, log, threads)
+    seconds = results.get("train_runtime", time.perf_counter() - started)
+    memory = peak_memory_mb(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     return {
         "arguments": argv,
         "validation_accuracy": results.get("eval_accuracy"),
         "test_accuracy": results["test_accuracy"],
         "test_macro_f1": results["test_macro_f1"],
-        "seconds": round(results.get("train_runtime", time.perf_counter() - started), 2),
-        "peak_memory_mb": round(peak_memory_mb(torch.device("cpu")), 1),
+        "seconds": round(seconds, 2),
+        "peak_memory_mb": round(memory, 1),
         "trained_parameters": results.get("train_parameters", 0),
-        "weights_moved": weights_moved,
+        **(measure_changes(argv) if recipe else {"weights_moved": {}}),
     }
 
 
-def untrained(argv: list[str], trained: PreTrainedModel) -> PreTrainedModel:
-    """What a run started from: its seed draws the same random weights again."""
-    model_args, _, _ = parse(ModelArguments, LabelledDataArguments, FinetuneArguments, argv=argv)
-    label_names = [trained.config.id2label[index] for index in range(trained.config.num_labels)]
-    return load_classifier(model_args, label_names)
+def measure_changes(argv: list[str]) -> dict:
+    """What a run changed in its model, from the folder that it left, which goes: `weights_moved` by parameter group,
+    `similarity` of the embeddings' output and each layer's to what they were (linear CKA, tokens of validation texts),
+    and `masked_lm_loss` of the encoder with its masked-language-model head put back (what random weights have none
+    of), [before, after] on the task's validation text and on general text."""
+    # The run's seed draws the same random weights again: its start.
+    model_args, data_args, args = parse(ModelArguments, LabelledDataArguments, FinetuneArguments, argv=argv)
+    after = AutoModelForSequenceClassification.from_pretrained(args.output_dir)
+    before = load_classifier(model_args, [after.config.id2label[index] for index in range(after.config.num_labels)])
+    tokenizer = load_tokenizer(model_args)
+    texts = join_columns(load_corpus(data_args)["validation"].take(HELD_OUT_TEXTS), data_args.text_column_names)
+    states = [representations(model, tokenizer, texts) for model in (before, after)]
+    changes = {"weights_moved": weight_changes(before, after), "similarity": similarity_by_layer(*states)}
+    if not model_args.from_scratch:
+        masked_lm = load_masked_lm(model_args, tokenizer)
+        changes["masked_lm_loss"] = {
+            name: [loss_with_head(masked_lm, model, chunks, tokenizer) for model in (before, after)]
+            for name, chunks in held_out_chunks(model_args, data_args, args.output_dir).items()
+        }
+    shutil.rmtree(args.output_dir)
+    return changes
+
+
+def held_out_chunks(
+    model_args: ModelArguments, data_args: LabelledDataArguments, output_dir: str
+) -> dict[str, MaskedChunks]:
+    """Text that no stage was trained on, masked once: of the task, and general."""
+    files = {"train_file": data_args.train_file, "validation_file": data_args.validation_file}
+    limits = {"max_train_samples": 1, "max_eval_samples": HELD_OUT_TEXTS}
+    sources = {
+        "task": DataArguments(text_columns=data_args.text_columns, **files, **limits),
+        "general": DataArguments(GENERAL_TEXT, **limits),
+    }
+    args = MlmArguments(output_dir=output_dir, overwrite=True)
+    return {name: load_pretraining_data(model_args, source, args).validation for name, source in sources.items()}
 
 
 def fit_baseline(argv: list[str]) -> dict[str, float]:
