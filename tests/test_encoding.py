@@ -22,8 +22,8 @@ def test_several_labels_are_a_float_vector(tokenizer):
 
 def test_a_trained_vocabulary_reads_what_its_text_did_not_hold(tmp_path):
     documents = load_documents(DataArguments(dataset_name="peoples_daily", max_train_samples=400))
-    tokenizer = train_tokenizer(documents["train"]["text"], vocab_size=7168, alphabet="gb2312")
-    assert len(tokenizer) <= 7168
+    tokenizer = train_tokenizer(documents["train"]["text"], vocab_size=8192, alphabet="gb2312")
+    assert len(tokenizer) <= 8192
     assert len([c for c in gb2312_characters() if "\u4e00" <= c <= "\u9fff"]) == 6763
     text = "囧Wifi密码2024很赞!(好),酒店~"
     assert tokenizer.unk_token_id not in tokenizer(text.removeprefix("囧"))["input_ids"]

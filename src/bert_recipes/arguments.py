@@ -240,7 +240,7 @@ class MlmArguments(RecipeArguments):
     include_num_input_tokens_seen: str = field(
         default="non_padding", metadata={"help": "count the tokens that were trained on: no, all or non_padding"}
     )
-    vocab_size: int = field(default=7168, metadata={"help": "with --from_scratch: entries of the trained vocabulary"})
+    vocab_size: int = field(default=8192, metadata={"help": "with --from_scratch: entries of the trained vocabulary"})
     vocab_alphabet: str | None = field(
         default=None,
         metadata={"choices": ["gb2312"], "help": "with --from_scratch: characters that it holds besides the text's"},
