@@ -44,7 +44,7 @@ from bert_recipes.masking import IGNORED
 from bert_recipes.models import EMBEDDED_MODELS, sparse_head
 from bert_recipes.training import masked_language_model_trainer, peak_memory_mb
 
-VOCABULARY, BLOCK, MASKED = 21_128, 128, 0.15  # of bert-base-chinese; of run_mlm.py's defaults
+VOCABULARY, BLOCK, MASKED = 21_128, 128, 0.15  # of bert-base-chinese; what BERT saw most of; run_mlm.py's default
 SIZES = {"4x256": (4, 256, 32), "12x768": (12, 768, 8)}  # layers, width, rows a step
 KINDS = ("stock", "ours", "ours with dropout")
 # Turns, and steps a turn: in full, and with --quick.
@@ -174,7 +174,7 @@ def work(kind: str, size: str, pipe) -> None:
 
 
 def matrix_product_rate(size: str) -> float:
-    """Floating-point operations a second of the model's largest product: all tokens of a step x width x 4 width."""
+    """Floating-point operations a second of the feed-forward product: all tokens of a step x width x 4 width."""
     _, width, rows = SIZES[size]
     left, right = torch.randn(rows * BLOCK, width), torch.randn(width, 4 * width)
     seconds = []
@@ -192,6 +192,7 @@ def measure(size: str, turns: int, steps: int) -> dict:
         pipes[kind], theirs = context.Pipe()
         workers.append(context.Process(target=work, args=(kind, size, theirs), daemon=True))
         workers[-1].start()
+        theirs.close()  # a worker that dies closes the pipe's other end, and `recv` says so
     for kind in KINDS:
         pipes[kind].send(WARM_UP)
         pipes[kind].recv()
@@ -233,6 +234,8 @@ def main():
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
     parser.add_argument("--turns", type=int, help="2 or more; more make the medians firmer")
     options = parser.parse_args()
+    if options.turns is not None and options.turns < 2:
+        parser.error("--turns: two or more, quartiles need them")
     for size in options.sizes:
         turns, steps = TURNS[size][options.quick]
         print(json.dumps(measure(size, options.turns or turns, steps)), flush=True)

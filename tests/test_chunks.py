@@ -1,12 +1,15 @@
 """Documents stay whole, words are known, and nothing is lost between the text and its chunks."""
 
+import itertools
+
 import numpy as np
 import pytest
 from datasets import Dataset, DatasetDict
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from bert_recipes import chunks as chunks_module
 from bert_recipes.arguments import DataArguments, MlmArguments
-from bert_recipes.chunks import NO_WORD, SENTENCE_ENDS, Chunker, chunk_documents
+from bert_recipes.chunks import NO_WORD, Chunker, chunk_documents
 from bert_recipes.documents import load_documents
 from bert_recipes.errors import UserError
 from bert_recipes.words import number_words
@@ -71,7 +74,17 @@ def test_a_long_document_is_cut_behind_a_sentence_where_one_ends_near(tokenizer,
     *whole, _ = chunk(["今天天气很好，我们去公园看花。" * 6], chunk_length=40)["train"]["input_ids"]
     assert len(whole) >= 2
     for piece in whole:
-        assert tokenizer.convert_ids_to_tokens(piece)[-2] in SENTENCE_ENDS and len(piece) > 20
+        assert tokenizer.convert_ids_to_tokens(piece)[-2] == "。" and len(piece) > 20
+
+
+def test_a_closing_quote_stays_with_its_sentence_and_english_has_full_stops(tokenizer, chunk):
+    def pieces(text):
+        return [tokenizer.decode(ids[1:-1]) for ids in chunk([text], chunk_length=24)["train"]["input_ids"]]
+
+    assert pieces("他说：“今天天气真的很好。”我们去公园看花，看了很久很久。")[0].endswith("好 。 ”")
+    assert pieces("it cost us 3.50 a night at the old inn. we all went home, and so did they, by and by")[0].endswith(
+        "inn."
+    )
 
 
 def test_a_document_without_a_sentence_end_is_cut_at_the_limit(chunk):
@@ -113,6 +126,30 @@ def test_words_are_jiebas_in_chinese_and_the_tokenizers_elsewhere(tokenizer):
     ]
 
 
+@pytest.mark.parametrize("kind", ["SentencePiece", "byte-level"])
+def test_words_are_jiebas_for_tokenizers_that_see_no_words_in_chinese(paragraphs, kind):
+    """As XLM-R's, to which an unspaced sentence is one word, and as RoBERTa's, to which it is bytes."""
+    if kind == "SentencePiece":
+        tokenizer = Tokenizer(models.Unigram())
+        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+        trainer = trainers.UnigramTrainer(vocab_size=3000, unk_token="<unk>", special_tokens=["<unk>"])
+    else:
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel()
+        trainer = trainers.BpeTrainer(vocab_size=300, initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    tokenizer.train_from_iterator(paragraphs["train"]["text"], trainer)
+    text = "北京大学的学生喜欢 unbelievable transformers，也喜欢物理"
+    encoding = tokenizer.encode(text)
+    starts: dict[int, int] = {}
+    for word, (start, _) in zip(number_words(text, encoding), encoding.offsets, strict=True):
+        starts.setdefault(word, start + (text[start] == " "))
+    cut = [text[start:end].strip() for start, end in itertools.pairwise([*starts.values(), len(text)])]
+    if kind == "byte-level":  # a token is at most a character here
+        assert cut == ["北京大学", "的", "学生", "喜欢", "unbelievable", "transformers", "，", "也", "喜欢", "物理"]
+    # A piece of several characters may reach over a word's end; what begins a word is never inside of jieba's.
+    assert len(cut) > 6 and "unbelievable" in cut
+
+
 def test_words_go_with_their_tokens(tokenizer, chunk):
     (row,) = chunk(["他们在研究生命科学"], whole_word_mask=True)["train"]
     tokens = tokenizer.convert_ids_to_tokens(row["input_ids"])
@@ -128,6 +165,14 @@ def test_tokenising_is_done_once_and_kept(paragraphs, tokenizer, chunk, monkeypa
     assert again["train"][:] == before["train"][:] and again["train"].cache_files
     with pytest.raises(pytest.fail.Exception):
         chunk(paragraphs, chunk_length=44)
+
+
+def test_what_other_code_has_cut_is_cut_again(paragraphs, chunk, monkeypatch):
+    chunk(paragraphs, chunk_length=40)
+    monkeypatch.setattr(chunks_module, "code_fingerprint", lambda: "another version")
+    monkeypatch.setattr(Chunker, "__call__", lambda *args: pytest.fail("tokenised again"))
+    with pytest.raises(pytest.fail.Exception):
+        chunk(paragraphs, chunk_length=40)
 
 
 def test_all_cores_give_the_chunks_of_one(paragraphs, chunk, monkeypatch):

@@ -47,3 +47,26 @@ def test_two_processes_give_the_figures_of_one(case, tiny_model, tmp_path):
     if name != "mlm_pretrain":
         one, two = (pandas.read_csv(tmp_path / folder / "predictions.csv") for folder in ("one", "two"))
         assert two["text"].tolist() == one["text"].tolist() and two["prediction"].tolist() == one["prediction"].tolist()
+
+
+VOCABULARY_OF_A_RANK = """
+import sys
+from bert_recipes.arguments import DataArguments, MlmArguments, ModelArguments
+from bert_recipes.documents import load_documents
+from bert_recipes.models import load_or_train_tokenizer
+
+args = MlmArguments(output_dir=sys.argv[1], use_cpu=True, vocab_size=2500)
+texts = load_documents(DataArguments("peoples_daily"))["validation"]["text"]
+tokenizer = load_or_train_tokenizer(ModelArguments(from_scratch=True), args, texts)
+words = " ".join(sorted(tokenizer.get_vocab(), key=tokenizer.get_vocab().get))
+open(f"{args.output_dir}/rank{args.process_index}.txt", "w", encoding="utf-8").write(words)
+"""
+
+
+def test_two_processes_from_scratch_have_one_vocabulary(tmp_path):
+    (tmp_path / "script.py").write_text(VOCABULARY_OF_A_RANK)
+    config = "recipes/accelerate/cpu_2.yaml"
+    done = execute("accelerate", "launch", "--config_file", config, str(tmp_path / "script.py"), str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    first, second = ((tmp_path / f"rank{rank}.txt").read_text(encoding="utf-8") for rank in (0, 1))
+    assert first == second and len(first.split()) > 2000

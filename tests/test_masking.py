@@ -7,7 +7,6 @@ from bert_recipes.arguments import DataArguments
 from bert_recipes.chunks import Chunker
 from bert_recipes.documents import load_documents
 from bert_recipes.encoding import PAD_TO_MULTIPLE_OF
-from bert_recipes.errors import UserError
 from bert_recipes.masking import IGNORED, IS_NEXT, IS_RANDOM, MaskedChunks, MaskedLanguageModelCollator, MaskedPairs
 
 
@@ -151,5 +150,17 @@ def test_half_of_the_second_texts_come_from_another_document(cut, tokenizer, who
 def test_pairs_of_one_document_alone(tokenizer):
     chunker = Chunker(tokenizer, ["text"], 64, nsp=True)
     chunks = Dataset.from_dict(chunker({"text": ["今天很好。明天更好。", "没有第二句"]}, range(2)))
-    with pytest.raises(UserError, match="--nsp needs two documents of two sentences"):
-        MaskedPairs(chunks, tokenizer, 0.15, seed=0)
+    pairs = MaskedPairs(chunks, tokenizer, 0.15, seed=0)
+    assert not pairs.can_exchange  # a data set of such pairs is refused, a block of a stream is masked only
+    assert [int(pairs[i]["next_sentence_label"]) for i in range(2)] == [IGNORED, IGNORED]
+
+
+def test_another_document_is_drawn_evenly_however_lopsided_they_are(tokenizer):
+    chunker = Chunker(tokenizer, ["text"], 64, nsp=True)
+    texts = ["今天很好。明天更好。" * 40, "花开了。鸟来了。", "雨停了。天晴了。"]
+    chunks = Dataset.from_dict(chunker({"text": texts}, range(3)))
+    pairs = MaskedPairs(chunks, tokenizer, 0.15, seed=0)
+    generator = np.random.default_rng(0)
+    drawn = [chunks["document"][pairs.of_another_document(0, generator)] for _ in range(400)]
+    assert set(drawn) == {1, 2} and 0.4 < drawn.count(1) / 400 < 0.6
+    assert {chunks["document"][pairs.of_another_document(2, generator)] for _ in range(400)} == {0, 1}

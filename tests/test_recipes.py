@@ -1,6 +1,7 @@
 """Each recipe as its user runs it: through accelerate, from its YAML, with mistakes; its outputs load with plain
 transformers."""
 
+import copy
 import json
 import re
 import sys
@@ -13,6 +14,7 @@ from conftest import ROOT, execute, recipe, short
 from safetensors.torch import load_file
 from transformers import BertConfig, pipeline
 
+from bert_recipes import models
 from bert_recipes.arguments import DataArguments, LabelledDataArguments
 from bert_recipes.corpora import load_corpus
 from bert_recipes.documents import load_documents
@@ -203,6 +205,20 @@ def test_a_vocabulary_of_its_own_from_random_weights(tmp_path, tiny_model):
     assert guess.tokenizer.tokenize("我们去海边") == list("我们去海边")
 
 
+def test_a_run_from_scratch_goes_on_with_its_own_vocabulary(tmp_path, tiny_model, monkeypatch):
+    (tmp_path / "mine.txt").write_text("\n".join(f"第{i}天，我们去海边看日出。" for i in range(60)), encoding="utf-8")
+    argv = ["--from_scratch", "--train_file", str(tmp_path / "mine.txt"), "--model_name_or_path", str(tiny_model)]
+    argv += ["--vocab_size", "200", "--save_strategy", "steps", "--save_steps", "1", "--eval_strategy", "no"]
+    recipe("mlm_pretrain").main([*argv, "--max_steps", "2", "--output_dir", str(tmp_path / "out")])
+    before = (tmp_path / "out" / "tokenizer.json").read_text()
+    (tmp_path / "out" / "all_results.json").unlink()
+    # A vocabulary trained again comes out in another order, and words would have one another's weights.
+    monkeypatch.setattr(models, "train_tokenizer", lambda *args: pytest.fail("trained again"))
+    again = ["--max_steps", "3", "--output_dir", str(tmp_path / "out"), "--resume_from_checkpoint", "auto"]
+    recipe("mlm_pretrain").main([*argv, *again])
+    assert (tmp_path / "out" / "tokenizer.json").read_text() == before
+
+
 MISTAKES = {
     "a typo": (["--learning_rat", "1"], "did you mean --learning_rate?"),
     "no such file": (["--train_file", "none.csv"], "--train_file none.csv: there is no such file"),
@@ -225,6 +241,12 @@ PRETRAINING_MISTAKES = {
     "a stream without end": (["--streaming", "--train_file", "blank.txt"], "--streaming needs --max_steps"),
     "a test split": (["--test_file", "a.csv"], "unknown argument --test_file"),
     "too short to mask": (["--train_file", "short.txt", "--mlm_probability", "0.01"], "too short for a masked token"),
+    "no [MASK]": (["--model_name_or_path", "unmasked"], "its tokenizer has no mask token"),
+    "a vocabulary that is there": (["--vocab_size", "500"], "--vocab_size is for --from_scratch"),
+    "smoothed tokens": (["--label_smoothing_factor", "0.1"], "--label_smoothing_factor is for classifiers"),
+    "workers of one epoch": (["--dataloader_persistent_workers", "true"], "--dataloader_persistent_workers"),
+    "no step": (["--max_steps", "0"], "--max_steps 0: must be above 0"),
+    "one document of pairs": (["--train_file", "short.txt", "--nsp"], "--nsp needs two training documents"),
 }
 
 
@@ -235,6 +257,11 @@ def test_a_mistake_is_found_before_pretraining(name, mistakes, tokenizer, monkey
     if name == "another model's tokenizer":
         BertConfig(vocab_size=30_000).save_pretrained("mixed")
         tokenizer.save_pretrained("mixed")
+    if name == "no [MASK]":
+        BertConfig(vocab_size=len(tokenizer)).save_pretrained("unmasked")
+        without = copy.deepcopy(tokenizer)
+        without.mask_token = None
+        without.save_pretrained("unmasked")
     before = files(mistakes)
     with pytest.raises(UserError) as error:
         recipe("mlm_pretrain").main(argv)

@@ -62,9 +62,17 @@ def test_a_stream_has_words_and_pairs_too(paragraphs, tokenizer, tmp_path, given
     assert ("next_sentence_label" in examples[0]) == ("nsp" in given)
 
 
+def test_a_document_that_cannot_be_masked_is_passed_over_and_a_lone_one_has_no_pair(tokenizer, tmp_path):
+    (tmp_path / "a.txt").write_text("今天很好。明天更好。\n𠮷𠮷\n", encoding="utf-8")
+    (first, second) = itertools.islice(stream(tmp_path / "a.txt", tokenizer, tmp_path, nsp=True), 2)
+    assert first["next_sentence_label"] == second["next_sentence_label"] == IGNORED  # one pass after another, no 𠮷
+    assert (first["token_type_ids"] == second["token_type_ids"]).all()
+
+
 @pytest.mark.parametrize(
     "name, content, message",
     [
+        ("a.txt", "\n \n", "the file has no rows"),
         ("a.csv", "text\n一\n", "txt or jsonl"),
         ("a.txt", b"\xd2\xbb\xbe\xe4\xbb\xb0", r"a\.txt, line at byte 0: not utf-8: try --encoding gb18030"),
         ("a.jsonl", '{"text": "一"}\n{"text\n', r"a\.jsonl, line at byte 16: not JSON"),

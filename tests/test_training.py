@@ -6,6 +6,7 @@ from safetensors.torch import load_file
 from torch.nn import functional
 
 from bert_recipes.arguments import DataArguments, FinetuneArguments, LabelledDataArguments, MlmArguments, ModelArguments
+from bert_recipes.checkpoints import newest_checkpoint
 from bert_recipes.data import load_classification_data, load_pretraining_data
 from bert_recipes.documents import load_documents
 from bert_recipes.errors import UserError
@@ -15,7 +16,6 @@ from bert_recipes.training import (
     LengthGroupedSampler,
     classifier_trainer,
     masked_language_model_trainer,
-    newest_checkpoint,
     suitable_learning_rate,
     train_and_evaluate,
 )
@@ -289,3 +289,11 @@ def test_a_checkpoint_that_is_none(tmp_path, model_args, reviews):
     trainer = finetuner(tmp_path, model_args, reviews, resume_from_checkpoint=str(tmp_path))
     with pytest.raises(UserError, match="no checkpoint is there"):
         train_and_evaluate(trainer)
+
+
+def test_rows_that_fill_no_batch(tmp_path, model_args, pretraining_data):
+    trainer = pretrainer(
+        tmp_path, model_args, pretraining_data, dataloader_drop_last=True, per_device_train_batch_size=4096
+    )
+    with pytest.raises(UserError, match="training rows do not fill a batch"):
+        trainer.train()

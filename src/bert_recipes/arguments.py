@@ -159,12 +159,14 @@ class RecipeArguments(transformers.TrainingArguments):
             self.load_best_model_at_end = False
         if self.early_stopping_patience is not None and not self.load_best_model_at_end:
             raise UserError("--early_stopping_patience needs evaluations, checkpoints and --load_best_model_at_end")
-        if self.num_train_epochs <= 0 and self.max_steps <= 0:
+        if self.max_steps == 0:
+            raise UserError("--max_steps 0: must be above 0, or -1 for --num_train_epochs")
+        if self.num_train_epochs <= 0 and self.max_steps < 0:
             raise UserError(f"--num_train_epochs {self.num_train_epochs}: must be above 0")
         if self.learning_rate is not None and self.learning_rate <= 0:
             raise UserError(f"--learning_rate {self.learning_rate}: must be above 0")
-        if self.seed < 0:
-            raise UserError(f"--seed {self.seed}: must be 0 or more")
+        if not 0 <= self.seed < 2**32:
+            raise UserError(f"--seed {self.seed}: must be 0 or more, and below 2^32")
         for name in ("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"):
             if getattr(self, name) < 1:
                 raise UserError(f"--{name} {getattr(self, name)}: must be 1 or more")
@@ -259,6 +261,10 @@ class MlmArguments(RecipeArguments):
             raise UserError(f"--mlm_probability {self.mlm_probability}: must lie between 0 and 1")
         if not 0 <= self.dropout < 1:
             raise UserError(f"--dropout {self.dropout}: must be 0 or more, and below 1")
+        if self.label_smoothing_factor:
+            raise UserError("--label_smoothing_factor is for classifiers: masked tokens are not smoothed")
+        if self.dataloader_persistent_workers:
+            raise UserError("--dataloader_persistent_workers: such workers would draw the first epoch's masks for ever")
         if self.vocab_size < 100:
             raise UserError(f"--vocab_size {self.vocab_size}: must be 100 or more")
         if self.streaming and self.max_steps < 1:

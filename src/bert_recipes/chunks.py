@@ -3,25 +3,30 @@ document joined to another (run_mlm.py joins them, and drops a remainder of ever
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from datasets import Dataset, DatasetDict, Features, List, Value
 from datasets.fingerprint import Hasher
+from tokenizers import Encoding
 from transformers import PreTrainedTokenizerBase
 
 from .arguments import MlmArguments
+from .documents import code_fingerprint
 from .encoding import join_columns
 from .errors import UserError
 from .launch import available_cores
 from .words import number_words
 
-SENTENCE_ENDS = frozenset("。！？!?；;…")
+# With the quotes and brackets that close behind it; a full stop ends a sentence in front of a space ("3.5" has none).
+SENTENCE_END = re.compile(r"""[。！？!?；;…]+[”’」』）)"']*|\.["')]*(?=\s|$)""")
 ROWS_A_PROCESS = 2_000  # starting a process takes as long as tokenising about so many documents
 NO_WORD = -1  # the word of a special token
+PAIR_FEATURES = {"document": Value("int64"), "paired": Value("bool")}
 
-Piece = tuple[list[int], list[int]]  # token ids, and the number of the word of each
+Piece = tuple[list[int], list[int], list[bool]]  # token ids, the word of each, and whether a sentence ends with it
 
 
 @dataclass
@@ -30,7 +35,8 @@ class Chunker:
 
     Called with columns of documents it returns columns of chunks: `input_ids` ([CLS] … [SEP]), `length`, and with
     `whole_word_mask` `words`, the number of each token's word (-1 for special tokens). With `nsp` a chunk is a pair of
-    consecutive texts: `second_ids` (… [SEP], empty where a text can't be cut in two), `second_words`, `document`.
+    consecutive texts: `second_ids` (… [SEP], empty where a text can't be cut in two: not `paired`), `second_words`,
+    `document`.
     """
 
     tokenizer: PreTrainedTokenizerBase
@@ -38,7 +44,7 @@ class Chunker:
     chunk_length: int = 128
     whole_word_mask: bool = False
     nsp: bool = False
-    sentence_end_ids: set[int] = field(init=False)
+    skip_unmaskable: bool = False  # documents without a token that the tokenizer knows; else they are an error
 
     def __post_init__(self):
         longest = self.tokenizer.model_max_length
@@ -46,15 +52,21 @@ class Chunker:
             raise UserError(
                 f"--chunk_length {self.chunk_length}: must lie between 8 and {longest:,}, what the model reads"
             )
-        ends = self.tokenizer.convert_tokens_to_ids(sorted(SENTENCE_ENDS))
-        self.sentence_end_ids = set(ends) - {self.tokenizer.unk_token_id}
+        if self.whole_word_mask and not self.tokenizer.is_fast:
+            raise UserError(f"--whole_word_mask: {type(self.tokenizer).__name__} does not say where its tokens stand")
 
     def __call__(self, rows: Mapping[str, list[str]], numbers: Sequence[int]) -> dict[str, list]:
         chunks: dict[str, list] = {name: [] for name in self.features}
         columns = [rows[name] for name in self.text_columns] if self.nsp else [join_columns(rows, self.text_columns)]
         encoded = [self.encode(texts) for texts in columns]
         for row, (number, *texts) in enumerate(zip(numbers, *encoded, strict=True)):
-            self.check_maskable(texts, rows[self.text_columns[0]][row])
+            if not self.is_maskable(texts):
+                if self.skip_unmaskable:
+                    continue
+                raise UserError(
+                    f"the document {rows[self.text_columns[0]][row][:20]!r} has no token that could be masked, since "
+                    "the tokenizer knows no character of it: remove it, or take another model"
+                )
             for chunk in self.pairs(texts) if self.nsp else self.singles(texts[0]):
                 chunk["document"] = number
                 for name, values in chunks.items():
@@ -66,23 +78,21 @@ class Chunker:
         names = ["input_ids", *(["words"] if self.whole_word_mask else [])]
         names += ["second_ids", *(["second_words"] if self.whole_word_mask else [])] if self.nsp else []
         features = {name: List(Value("int32")) for name in names}
-        return Features(features | {"length": Value("int32")} | ({"document": Value("int64")} if self.nsp else {}))
+        return Features(features | {"length": Value("int32")} | (PAIR_FEATURES if self.nsp else {}))
 
     def encode(self, texts: list[str]) -> list[Piece]:
-        """Token ids of each text, without special tokens, and the number of each token's word."""
+        """Token ids of each text, without special tokens, the number of each token's word, and the sentence ends."""
         encoded = self.tokenizer(list(texts), add_special_tokens=False, verbose=False)
-        if not self.whole_word_mask:
-            return [(input_ids, list(range(len(input_ids)))) for input_ids in encoded["input_ids"]]
-        words = [number_words(text, encoded[i]) for i, text in enumerate(texts)]
-        return list(zip(encoded["input_ids"], words, strict=True))
+        pieces = []
+        for i, (text, input_ids) in enumerate(zip(texts, encoded["input_ids"], strict=True)):
+            words = number_words(text, encoded[i]) if self.whole_word_mask else list(range(len(input_ids)))
+            ends = sentence_ends(text, encoded[i]) if encoded.is_fast else [False] * len(input_ids)
+            pieces.append((input_ids, words, ends))
+        return pieces
 
-    def check_maskable(self, texts: list[Piece], document: str) -> None:
+    def is_maskable(self, texts: list[Piece]) -> bool:
         special = set(self.tokenizer.all_special_ids)
-        if all(token in special for token_ids, _ in texts for token in token_ids):
-            raise UserError(
-                f"the document {document[:20]!r} has no token that could be masked, since the tokenizer knows no "
-                "character of it: remove it, or take another model"
-            )
+        return any(token not in special for token_ids, _, _ in texts for token in token_ids)
 
     def singles(self, text: Piece) -> Iterator[dict[str, Any]]:
         for piece in self.cut(text, self.chunk_length - 2):
@@ -99,20 +109,17 @@ class Chunker:
                 yield self.chunk(*(segments[i : i + 2] if i + 1 < len(segments) else self.halve(segments[i])))
 
     def cut(self, text: Piece, limit: int) -> Iterator[Piece]:
-        token_ids, words = text
-        start = 0
-        for piece in cut_at_sentence_ends(token_ids, limit, self.sentence_end_ids):
-            yield piece, words[start : start + len(piece)]
-            start += len(piece)
+        for start, end in cut_at_sentence_ends(text[2], limit):
+            yield tuple(values[start:end] for values in text)
 
     def halve(self, segment: Piece) -> tuple[Piece, Piece | None]:
         """In two at the sentence end nearest to the middle; a segment of one sentence stays whole."""
-        token_ids, words = segment
-        ends = [i for i in range(1, len(token_ids)) if token_ids[i - 1] in self.sentence_end_ids]
+        length = len(segment[0])
+        ends = [i for i in range(1, length) if segment[2][i - 1]]
         if not ends:
             return segment, None
-        end = min(ends, key=lambda end: abs(end - len(token_ids) / 2))
-        return (token_ids[:end], words[:end]), (token_ids[end:], words[end:])
+        end = min(ends, key=lambda end: abs(end - length / 2))
+        return tuple(values[:end] for values in segment), tuple(values[end:] for values in segment)
 
     def chunk(self, first: Piece, second: Piece | None) -> dict[str, Any]:
         cls, sep = [self.tokenizer.cls_token_id], [self.tokenizer.sep_token_id]
@@ -124,6 +131,7 @@ class Chunker:
             "second_ids": second_ids,
             "second_words": [*second[1], NO_WORD] if second else [],
             "length": len(input_ids) + len(second_ids),
+            "paired": second is not None,
         }
 
 
@@ -138,7 +146,7 @@ def chunk_documents(
 def chunk_split(rows: Dataset, chunker: Chunker, split: str) -> Dataset:
     # A tokenizer changes a little as it is used, which the default fingerprint would take for another tokenizer.
     made_by = (chunker.tokenizer.get_vocab(), str(chunker.tokenizer.init_kwargs), chunker.text_columns)
-    made_by += (chunker.chunk_length, chunker.whole_word_mask, chunker.nsp)
+    made_by += (chunker.chunk_length, chunker.whole_word_mask, chunker.nsp, code_fingerprint())
     processes = min(available_cores(), len(rows) // ROWS_A_PROCESS)
     return rows.map(
         chunker,
@@ -152,14 +160,19 @@ def chunk_split(rows: Dataset, chunker: Chunker, split: str) -> Dataset:
     )
 
 
-def cut_at_sentence_ends(token_ids: list[int], limit: int, sentence_end_ids: set[int]) -> Iterator[list[int]]:
-    """Pieces of at most `limit` tokens that join up to `token_ids`, each cut behind the last sentence end of its
-    second half, or at the limit where there is none."""
+def sentence_ends(text: str, encoding: Encoding) -> list[bool]:
+    """Whether a sentence of `text` ends with the token, for each token of `encoding`."""
+    ends = {match.end() for match in SENTENCE_END.finditer(text)}
+    return [end in ends for _, end in encoding.offsets]
+
+
+def cut_at_sentence_ends(ends: Sequence[bool], limit: int) -> Iterator[tuple[int, int]]:
+    """Beginning and end of pieces of at most `limit` tokens, which join up to all of them, each cut behind the last
+    sentence end of its second half, or at the limit where there is none."""
     start = 0
-    while len(token_ids) - start > limit:
-        ends = (end for end in range(start + limit, start + limit // 2, -1) if token_ids[end - 1] in sentence_end_ids)
-        end = next(ends, start + limit)
-        yield token_ids[start:end]
-        start = end
-    if start < len(token_ids):
-        yield token_ids[start:]
+    while len(ends) - start > limit:
+        last = next((end for end in range(start + limit, start + limit // 2, -1) if ends[end - 1]), start + limit)
+        yield start, last
+        start = last
+    if start < len(ends):
+        yield start, len(ends)

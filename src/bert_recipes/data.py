@@ -58,14 +58,18 @@ def load_pretraining_data(model_args: ModelArguments, data_args: DataArguments, 
     """Read, check, tokenise and cut the plain text that the arguments name; with `--streaming` the training text is
     read while the model trains."""
     columns = data_args.text_column_names
-    with args.main_process_first(desc="tokenising"):  # it writes the cache, the others read it
+    if not model_args.from_scratch and (unused := {"vocab_size", "vocab_alphabet"} & getattr(args, "given", {}).keys()):
+        raise UserError(f"--{min(unused)} is for --from_scratch: the checkpoint has its vocabulary")
+    with args.main_process_first(desc="reading"):  # it writes the cache, the others read it
         documents = load_validation(data_args) if args.streaming else load_documents(data_args, args.seed)
         if args.streaming:
             rows = texts_of_file(data_args.train_file, data_args.encoding, "--train_file", tuple(columns))
         else:
             rows = documents["train"]
-        texts = ("\n".join(row[name] for name in columns) for row in rows)
-        tokenizer = load_or_train_tokenizer(model_args, args, texts)
+    texts = ("\n".join(row[name] for name in columns) for row in rows)
+    tokenizer = load_or_train_tokenizer(model_args, args, texts)
+    check_special_tokens(tokenizer, model_args)
+    with args.main_process_first(desc="tokenising"):
         chunks = chunk_documents(documents, tokenizer, columns, args)
     masked = MaskedPairs if args.nsp else MaskedChunks
     # One fixed seed: runs with different seeds are scored on the same masks.
@@ -76,4 +80,16 @@ def load_pretraining_data(model_args: ModelArguments, data_args: DataArguments, 
         train = StreamedChunks(data_args, tokenizer, args)
     else:
         train = masked(chunks["train"], tokenizer, args.mlm_probability, args.seed)
+    for split, part in {"training": train, "validation": validation}.items():
+        if isinstance(part, MaskedPairs) and not part.can_exchange:
+            raise UserError(f"--nsp needs two {split} documents of two sentences: add text, or leave --nsp out")
     return PretrainingData(train, validation, tokenizer)
+
+
+def check_special_tokens(tokenizer: PreTrainedTokenizerBase, model_args: ModelArguments) -> None:
+    for name in ("mask", "cls", "sep", "pad"):
+        if getattr(tokenizer, f"{name}_token_id") is None:
+            raise UserError(
+                f"--model_name_or_path {model_args.model_name_or_path}: its tokenizer has no {name} token, "
+                "and masked-language-model pretraining needs one"
+            )

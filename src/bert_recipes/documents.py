@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -73,13 +74,15 @@ def store(source: Dataset | str, data_args: DataArguments, split: str) -> Datase
     if isinstance(source, Dataset):
         # A tuple: datasets would take a list for shards, and read all rows once for each.
         options = {"rows": source, "name": f"{data_args.dataset_name} ({split})", "text_columns": tuple(columns)}
+        options["version"] = (code_fingerprint(),)
         return write(texts_of_rows, features, options)
     if not Path(source).is_file():
         raise UserError(f"--{split}_file {source}: there is no such file")
-    # The cache knows a file by what is passed on here, and nothing else: its size and time tell a changed one.
+    # The cache knows a file by what is passed on here, and nothing else: its size and time tell a changed one, and the
+    # code is what read it.
     status = Path(source).stat()
     options = {"path": source, "encoding": data_args.encoding, "argument": f"--{split}_file"}
-    options |= {"text_columns": tuple(columns), "version": (status.st_size, status.st_mtime_ns)}
+    options |= {"text_columns": tuple(columns), "version": (status.st_size, status.st_mtime_ns, code_fingerprint())}
     return write(texts_of_file, features, options)
 
 
@@ -93,13 +96,20 @@ def write(generator: Callable[..., Iterator[Row]], features: Features, options: 
         raise cause or error from error
 
 
-def texts_of_rows(rows: Dataset, name: str, text_columns: tuple[str, ...]) -> Iterator[Row]:
+@functools.cache
+def code_fingerprint() -> str:
+    """Of this package: what another version of it has read and cut is not taken from the cache."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.blake2b(b"".join(path.read_bytes() for path in sources), digest_size=8).hexdigest()
+
+
+def texts_of_rows(rows: Dataset, name: str, text_columns: tuple[str, ...], version: tuple) -> Iterator[Row]:
     for number, row in enumerate(rows, 1):
         yield checked(row, name, number, text_columns)
 
 
 def texts_of_file(
-    path: str, encoding: str, argument: str, text_columns: tuple[str, ...], version: tuple[int, int] | None = None
+    path: str, encoding: str, argument: str, text_columns: tuple[str, ...], version: tuple | None = None
 ) -> Iterator[Row]:
     for number, row in iterate_rows(path, encoding, list(text_columns), argument):
         yield checked(row, Path(path).name, number, text_columns)

@@ -58,15 +58,15 @@ def join_columns(rows: Mapping[str, list[str]], text_columns: Sequence[str]) -> 
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int, alphabet: str | None = None) -> BertTokenizer:
-    """Train a lower-casing WordPiece vocabulary (Chinese: a character a token) of at most `vocab_size` entries.
+    """Train a lower-casing WordPiece vocabulary (Chinese: a character a token) of about `vocab_size` entries.
 
     `alphabet="gb2312"` adds the 6,763 characters of GB 2312, which covers 99.7 % of running Chinese text, so that
     text of another domain is not made of [UNK].
     """
     wordpiece = BertWordPieceTokenizer(lowercase=True)
     wordpiece.train_from_iterator(
-        # A character inside a word is an entry of its own (##a): this word makes one of each, for any Latin text.
-        itertools.chain(texts, [2 * (string.ascii_lowercase + string.digits)]),
+        # A character inside a word is an entry of its own (##a): these words make one of each, for any Latin text.
+        itertools.chain(texts, [2 * character for character in string.ascii_lowercase + string.digits]),
         vocab_size=vocab_size,
         limit_alphabet=vocab_size,  # the library's default is 1,000: most Chinese characters would be [UNK]
         initial_alphabet=list(string.punctuation) + (gb2312_characters() if alphabet == "gb2312" else []),

@@ -10,7 +10,6 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from .encoding import PAD_TO_MULTIPLE_OF
-from .errors import UserError
 
 IGNORED = -100  # the label of what is not predicted, as everywhere in transformers
 IS_NEXT, IS_RANDOM = 0, 1  # as BertForPreTraining has them
@@ -96,26 +95,31 @@ class MaskedChunks(torch.utils.data.Dataset):
 
 class MaskedPairs(MaskedChunks):
     """Chunks of two texts for next-sentence prediction: half of the second texts are exchanged for one of another
-    document, drawn as the mask is. A chunk of one text alone (it could not be cut in two) is there to be masked only.
+    document, drawn as the mask is. A chunk of one text alone (it could not be cut in two) is there to be masked only,
+    and so is every chunk where no other document has pairs (a block of a stream).
     """
 
     def __init__(self, chunks: Sequence[dict[str, Any]], *args, **kwargs):
         super().__init__(chunks, *args, **kwargs)
-        self.documents = column(chunks, "document")
-        # A second text has at least its [SEP]: without one the length is that of the first.
-        self.paired = np.flatnonzero([len(second_ids) > 0 for second_ids in column(chunks, "second_ids")])
-        if len(np.unique(self.documents[self.paired])) < 2:
-            raise UserError("--nsp needs two documents of two sentences: add text, or leave --nsp out")
+        paired, documents = np.flatnonzero(column(chunks, "paired")), column(chunks, "document")
+        order = np.argsort(documents[paired], kind="stable")
+        # The chunks that are pairs, a document's side by side.
+        self.paired, self.documents = paired[order], documents[paired[order]]
+
+    @property
+    def can_exchange(self) -> bool:
+        """Whether two documents have pairs: else no second text could come from another one."""
+        return len(self.documents) > 0 and self.documents[0] != self.documents[-1]
 
     def __getitem__(self, index: int) -> Example:
         """As of `MaskedChunks`, with `token_type_ids` and `next_sentence_label`: 0 where the second text follows the
         first, 1 where it is another document's, -100 where there is none."""
         first, generator = self.chunks[index], self.generator(index)
         label, second = IGNORED, first
-        if first["second_ids"]:
+        if first["paired"] and self.can_exchange:
             label = IS_RANDOM if generator.random() < 0.5 else IS_NEXT
-            while label == IS_RANDOM and second["document"] == first["document"]:
-                second = self.chunks[int(generator.choice(self.paired))]
+            if label == IS_RANDOM:
+                second = self.chunks[self.of_another_document(first["document"], generator)]
         parts = [np.array(first["input_ids"]), np.array(second["second_ids"], dtype=np.int64)]
         input_ids = np.concatenate(parts)
         words = np.arange(len(input_ids))
@@ -125,6 +129,12 @@ class MaskedPairs(MaskedChunks):
         example["token_type_ids"] = np.repeat((0, 1), [len(part) for part in parts])
         example["next_sentence_label"] = np.array(label)
         return example
+
+    def of_another_document(self, document: int, generator: np.random.Generator) -> int:
+        """A chunk that is a pair, each one of the other documents as likely."""
+        start, end = np.searchsorted(self.documents, (document, document + 1))
+        drawn = generator.integers(len(self.documents) - (end - start))
+        return int(self.paired[drawn if drawn < start else drawn + end - start])
 
 
 def column(chunks: Sequence[dict[str, Any]], name: str) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
+from accelerate.utils import broadcast_object_list
 from peft import LoraConfig, PeftConfig, PeftModel, TaskType, get_peft_model
 from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
 from safetensors import SafetensorError
@@ -25,6 +26,7 @@ from transformers import (
 from transformers.utils import ModelOutput
 
 from .arguments import CheckpointArguments, LoraArguments, MlmArguments, ModelArguments
+from .checkpoints import checkpoint_to_resume
 from .encoding import PAD_TO_MULTIPLE_OF, train_tokenizer
 from .errors import UserError
 
@@ -75,15 +77,26 @@ def load_tokenizer(model_args: CheckpointArguments) -> PreTrainedTokenizerBase:
             f"--model_name_or_path {model_args.model_name_or_path}: its tokenizer has {len(tokenizer):,} entries, "
             f"its model {config.vocab_size:,}: they belong to different models"
         )
+    if len(tokenizer) < config.vocab_size:
+        unused = config.vocab_size - len(tokenizer)
+        print(f"{model_args.model_name_or_path}: no token uses the last {unused} rows of its table", flush=True)
     tokenizer.model_max_length = min(tokenizer.model_max_length, readable_length(config))
     return tokenizer
 
 
 def load_or_train_tokenizer(model_args: ModelArguments, args: MlmArguments, texts: Iterable[str]):
-    """The checkpoint's tokenizer; with `--from_scratch` a WordPiece vocabulary trained on `texts`."""
+    """The checkpoint's tokenizer; with `--from_scratch` a WordPiece vocabulary trained on `texts`.
+
+    Trained twice, a vocabulary comes out in another order: one process trains it for all, and a run that goes on
+    takes the one it began with.
+    """
     if not model_args.from_scratch:
         return load_tokenizer(model_args)
-    tokenizer = train_tokenizer(texts, args.vocab_size, args.vocab_alphabet)
+    if checkpoint := checkpoint_to_resume(args):
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    else:
+        trained = train_tokenizer(texts, args.vocab_size, args.vocab_alphabet) if args.process_index == 0 else None
+        (tokenizer,) = broadcast_object_list([trained])
     tokenizer.model_max_length = readable_length(load_config(model_args))
     return tokenizer
 

@@ -42,13 +42,17 @@ class StreamedChunks(torch.utils.data.IterableDataset):
         if args.dataloader_num_workers:
             raise UserError("--streaming reads in the training process: leave --dataloader_num_workers at 0")
         self.tokenizer, self.mlm_probability, self.seed = tokenizer, args.mlm_probability, args.seed
-        self.chunker = Chunker(tokenizer, self.text_columns, args.chunk_length, args.whole_word_mask, args.nsp)
+        self.chunker = Chunker(
+            tokenizer, self.text_columns, args.chunk_length, args.whole_word_mask, args.nsp, skip_unmaskable=True
+        )
         self.masked = MaskedPairs if args.nsp else MaskedChunks
         self.batch_size = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-        # All of about one size: a short last one might hold no second document for --nsp.
+        # All of about one size: a short last one might hold no second document for --nsp to draw from.
         size = self.path.stat().st_size
         self.blocks = max(1, size // BLOCK_BYTES)
         self.starts = [size * block // self.blocks for block in range(self.blocks + 1)]
+        if all(next(self.rows(block), None) is None for block in range(self.blocks)):
+            raise UserError(f"--train_file {self.path}: the file has no rows")
 
     def __iter__(self) -> Iterator[Example]:
         for epoch in itertools.count():
@@ -57,11 +61,11 @@ class StreamedChunks(torch.utils.data.IterableDataset):
 
     def examples(self, block: int, epoch: int) -> Iterator[Example]:
         rows = list(self.rows(block))
-        if not rows:
-            return
         columns = {name: [row[name] for row in rows] for name in self.text_columns}
         chunks = self.chunker(columns, range(len(rows)))
         chunks = [dict(zip(chunks, values, strict=True)) for values in zip(*chunks.values(), strict=True)]
+        if not chunks:
+            return
         masked = self.masked(chunks, self.tokenizer, self.mlm_probability, (self.seed, block))
         masked.set_epoch(epoch)
         by_length = np.argsort(masked.lengths, kind="stable")

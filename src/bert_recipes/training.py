@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from transformers import (
 )
 
 from .arguments import MlmArguments, RecipeArguments, holds_run
+from .checkpoints import checkpoint_to_resume, forget_run
 from .data import PretrainingData
 from .encoding import PAD_TO_MULTIPLE_OF, sort_by_length
 from .errors import UserError
@@ -64,7 +64,14 @@ class Trainer(transformers.Trainer):
         if isinstance(self.train_dataset, StreamedChunks):
             # Each process reads the stream and takes its share: batches sent out by the first would need one length.
             self.accelerator.dataloader_config.dispatch_batches = False
-        return super().get_train_dataloader()
+            return super().get_train_dataloader()
+        batches = super().get_train_dataloader()
+        if not len(batches):
+            raise UserError(
+                f"{len(self.train_dataset):,} training rows do not fill a batch, and --dataloader_drop_last drops it: "
+                "lower --per_device_train_batch_size"
+            )
+        return batches
 
     def _get_num_items_in_batch(self, batch_samples, device):
         tokens = super()._get_num_items_in_batch(batch_samples, device)
@@ -197,7 +204,9 @@ def train_and_evaluate(trainer: Trainer) -> dict[str, float]:
     """
     args, results = trainer.args, {}
     if args.do_train:
-        checkpoint = find_checkpoint(args)
+        checkpoint = checkpoint_to_resume(args)
+        if args.resume_from_checkpoint == "auto":
+            print(f"Going on from {checkpoint}" if checkpoint else f"No checkpoint in {args.output_dir}: starting anew")
         if args.overwrite and args.should_save and holds_run(args.output_dir):
             forget_run(Path(args.output_dir))
         results.update(trainer.train(resume_from_checkpoint=checkpoint).metrics)
@@ -210,34 +219,6 @@ def train_and_evaluate(trainer: Trainer) -> dict[str, float]:
         "frozen_parameters": frozen,
         "train_peak_memory_mb": peak_memory_mb(args.device),
     }
-
-
-def find_checkpoint(args: RecipeArguments) -> str | None:
-    """The checkpoint to go on from: the folder that is named, or for `auto` the newest of output_dir, or none."""
-    checkpoint = args.resume_from_checkpoint
-    if checkpoint == "auto":
-        checkpoint = newest_checkpoint(Path(args.output_dir))
-        print(f"Going on from {checkpoint}" if checkpoint else f"No checkpoint in {args.output_dir}: starting anew")
-    elif checkpoint is not None and not (Path(checkpoint) / "trainer_state.json").exists():
-        raise UserError(f"--resume_from_checkpoint {checkpoint}: no checkpoint is there (it has no trainer_state.json)")
-    return checkpoint
-
-
-def newest_checkpoint(output_dir: Path) -> str | None:
-    """The last checkpoint that has its trainer_state.json, which is written last: one cut off in writing has none."""
-    whole = [path.parent for path in output_dir.glob("checkpoint-*/trainer_state.json")]
-    return str(max(whole, key=lambda path: int(path.name.rpartition("-")[2]))) if whole else None
-
-
-def forget_run(output_dir: Path) -> None:
-    """What `--overwrite` lets go of: all that a run leaves and a new one might not write again.
-
-    Only of a folder that holds a run: anywhere else these names are files of the user's.
-    """
-    for folder in (*output_dir.glob("checkpoint-*"), output_dir / "adapter", output_dir / "figures"):
-        shutil.rmtree(folder, ignore_errors=True)
-    for name in ("all_results.json", "predictions.csv", "model.safetensors", "README.md"):
-        (output_dir / name).unlink(missing_ok=True)
 
 
 def peak_memory_mb(device: torch.device) -> float:

@@ -15,17 +15,26 @@ def number_words(text: str, encoding: Encoding) -> list[int]:
     """For each token of `encoding` (of `text`, without special tokens) the number of its word, counted from 0.
 
     A Chinese text has no spaces, so that a tokenizer sees characters, or one endless word: two tokens belong together
-    where jieba puts their first characters into one word, or where the tokenizer cut them out of one (play ##ing).
+    where jieba puts their first characters into one word; between others, where the tokenizer cut them out of one, too
+    (play ##ing).
     """
     cut = segmenter().lcut(text)
     word_of_character = np.repeat(np.arange(len(cut)), [len(word) for word in cut])
-    numbers, word, before = [], -1, (None, None)
-    for piece_of, (start, _) in zip(encoding.word_ids, encoding.offsets, strict=True):
-        here = (piece_of, word_of_character[min(start, len(word_of_character) - 1)])
-        word += here[0] != before[0] and here[1] != before[1]
+    numbers, word, before = [], -1, (None, None, False)
+    for piece_of, (start, end) in zip(encoding.word_ids, encoding.offsets, strict=True):
+        while start < end - 1 and text[start].isspace():  # a SentencePiece or byte-level token begins with a space
+            start += 1
+        start = min(start, len(text) - 1)
+        here = (piece_of, word_of_character[start], is_chinese(text[start]))
+        cut_by_tokenizer, cut_by_jieba = here[0] != before[0], here[1] != before[1]
+        word += cut_by_jieba and (cut_by_tokenizer or here[2] or before[2])
         numbers.append(int(word))
         before = here
     return numbers
+
+
+def is_chinese(character: str) -> bool:
+    return "\u3400" <= character <= "\u9fff" or "\U00020000" <= character <= "\U0003ffff"
 
 
 @functools.cache
