@@ -1,14 +1,15 @@
-"""Measure what pretraining and fine-tuning each buy: every start and method at several numbers of labels.
+"""Measure what pretraining and fine-tuning each change in a model, and what each buys.
 
 accelerate launch recipes/split.py
-accelerate launch recipes/split.py --methods full,tfidf --label_counts 500,2000 --num_seeds 5 --pretraining_epochs 8
+accelerate launch recipes/split.py --full --experiments labels --methods full,tfidf --num_seeds 5
 """
 
 from pathlib import Path
 
 from bert_recipes.arguments import LabelledDataArguments, ModelArguments, parse
 from bert_recipes.errors import run
-from bert_recipes.experiments import Experiment, SplitArguments, table_of_gains, table_of_scores
+from bert_recipes.experiments import Experiment, SplitArguments
+from bert_recipes.report import table_of_gains, table_of_scores
 from bert_recipes.reporting import print_table
 
 
@@ -17,10 +18,11 @@ def main(argv=None):
 
     # Each run is a recipe of this folder in a process of its own; what is in results.json is not run again.
     experiment = Experiment(split_args, model_args, data_args, recipes=Path(__file__).parent)
-    results = experiment.buy()
+    results = {name: getattr(experiment, name)() for name in split_args.experiments}
 
-    print_table(table_of_scores(results))
-    print_table(table_of_gains(results))
+    if "labels" in results:
+        print_table(table_of_scores(results["labels"]))
+        print_table(table_of_gains(results["labels"]))
     print(f"\nsaved in {split_args.output_dir}")
     return results
 

@@ -24,7 +24,7 @@ SHORT = [
 SHORT_SPLIT = [
     *("--max_train_samples", "48", "--max_eval_samples", "24", "--max_test_samples", "24"),
     *("--starts", "base", "--methods", "full,tfidf", "--label_counts", "24", "--trial_labels", "24"),
-    *("--num_seeds", "2", "--steps_at_100_labels", "4"),
+    *("--num_seeds", "2", "--steps_at_100_labels", "4", "--experiments", "labels"),
 ]
 
 

@@ -1,14 +1,17 @@
 """The grid of recipes/split.py: the recipes train, numbers repeat, a stopped one goes on, mistakes are told."""
 
+import itertools
 import json
 
+import numpy as np
 import pytest
-from conftest import ROOT, execute, recipe
+from conftest import recipe
 from scipy import stats
 
 from bert_recipes.builtin_corpora import load_builtin
 from bert_recipes.errors import UserError
-from bert_recipes.experiments import mean_and_interval, table_of_gains, table_of_scores
+from bert_recipes.intervals import mean_and_interval, paired_bootstrap
+from bert_recipes.report import table_of_gains, table_of_scores
 
 
 def write_rows(folder, rows) -> list[str]:
@@ -25,20 +28,19 @@ def arguments(tmp_path_factory, tiny_model) -> list[str]:
     """108 reviews and a tiny model: a run is a matter of a second."""
     rows = load_builtin("reviews")["train"].shuffle(seed=0).take(108)
     flags = write_rows(tmp_path_factory.mktemp("rows"), list(rows))
-    sizes = ["--label_counts", "20", "--trial_labels", "20", "--steps_at_100_labels", "6"]
+    sizes = ["--label_counts", "20", "--trial_labels", "20", "--steps_at_100_labels", "6", "--experiments", "labels"]
     return [*flags, "--model_name_or_path", str(tiny_model), *sizes]
 
 
-def split(folder, *words, **kwargs):
-    return execute("python", str(ROOT / "recipes" / "split.py"), "--output_dir", str(folder), *words, **kwargs)
+def split(folder, *words) -> dict[str, list[dict]]:
+    return recipe("split").main(["--output_dir", str(folder), *words])
 
 
 @pytest.fixture(scope="module")
 def experiment(tmp_path_factory, arguments):
     folder = tmp_path_factory.mktemp("experiment") / "split"
-    done = split(folder, *arguments, "--methods", "full,head_only,tfidf")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder, done.stdout
+    split(folder, *arguments, "--methods", "full,head_only,tfidf", "--starts", "random,continued")
+    return folder
 
 
 def read(folder) -> list[dict]:
@@ -59,10 +61,9 @@ def comparable(folder) -> list[dict]:
 
 
 def test_every_run_is_there_with_what_it_cost(experiment):
-    folder, screen = experiment
-    results = read(folder)
+    results = read(experiment)
     labels = [result for result in results if result["experiment"] == "labels"]
-    kinds = [(start, method) for start in ("random", "base", "continued") for method in ("full", "head_only")]
+    kinds = [(start, method) for start in ("random", "continued") for method in ("full", "head_only")]
     expected = {(*kind, 20, seed) for kind in [*kinds, (None, "tfidf")] for seed in (0, 1)}
     assert {(run["start"], run["method"], run["labels"], run["seed"]) for run in labels} == expected
     assert len(labels) == len(expected)
@@ -81,13 +82,16 @@ def test_every_run_is_there_with_what_it_cost(experiment):
         losses = run.get("masked_lm_loss", {})
         assert set(losses) == (set() if run["start"] == "random" else {"task", "general"})
         assert all((before == after) == frozen for before, after in losses.values())
-    assert "base to continued" in screen and str(folder) in screen
+    (pretraining,) = [result for result in results if result["experiment"] == "pretraining"]
+    assert all(change["moved"] for change in pretraining["weights_moved"].values())
+    for before, after in pretraining["masked_lm_loss"].values():
+        assert before != after
 
 
 def test_each_start_and_method_has_the_rate_that_validation_liked_best(experiment):
-    results = read(experiment[0])
+    results = read(experiment)
     trials = [result for result in results if result["experiment"] == "learning_rate"]
-    for start in ("random", "base", "continued"):
+    for start in ("random", "continued"):
         for method in ("full", "head_only"):
             mine = [run for run in trials if (run["start"], run["method"]) == (start, method)]
             assert len({run["learning_rate"] for run in mine}) == 3
@@ -102,17 +106,17 @@ def test_each_start_and_method_has_the_rate_that_validation_liked_best(experimen
 
 
 def test_every_start_and_method_gets_the_same_number_of_steps(experiment):
-    trained = [run["arguments"] for run in read(experiment[0]) if run["method"] != "tfidf"]
+    trained = [run["arguments"] for run in read(experiment) if run["method"] in ("full", "head_only")]
     assert {argv[argv.index("--max_steps") + 1] for argv in trained} == {"3"}  # 6 sqrt(20 / 100) = 2.7
 
 
 def test_a_seed_gives_one_result_and_a_stopped_experiment_goes_on(experiment, arguments, tmp_path):
     folder = tmp_path / "split"
-    assert split(folder, *arguments, "--starts", "random", "--methods", "full").returncode == 0
+    split(folder, *arguments, "--starts", "random", "--methods", "full")
     first = read(folder)
-    assert comparable(folder) == [run for run in comparable(experiment[0]) if kind(run) == ("random", "full")]
+    assert comparable(folder) == [run for run in comparable(experiment) if kind(run) == ("random", "full")]
     more = ["--starts", "random", "--methods", "full,tfidf", "--label_counts", "20,all"]
-    assert split(folder, *arguments, *more).returncode == 0
+    split(folder, *arguments, *more)
     assert read(folder)[: len(first)] == first  # to the clock: nothing was run again
     assert {(*kind(run), run["labels"]) for run in read(folder)[len(first) :]} == {
         *((None, "tfidf", labels) for labels in (20, "all")),
@@ -128,30 +132,31 @@ def test_a_seed_gives_one_result_and_a_stopped_experiment_goes_on(experiment, ar
         (["--label_counts", "20,some"], "--label_counts some"),
         (["--label_counts", "5000"], "--label_counts 5000: the training split has 60 rows"),
         (["--num_seeds", "1"], "--num_seeds 1: an interval needs 2 or more"),
+        (["--experiments", "lables"], "--experiments lables: must be of labels, nsp, titles, passes"),
         (["--workers", "0"], "--workers 0: must be 1 or more"),
     ],
 )
 def test_a_mistake_is_told_before_anything_is_trained(arguments, tmp_path, words, message):
     with pytest.raises(UserError, match=message):
-        recipe("split").main([*arguments, "--output_dir", str(tmp_path / "split"), *words])
+        split(tmp_path / "split", *arguments, *words)
     assert not (tmp_path / "split" / "results.json").exists()
 
 
 def test_the_folder_of_another_experiment_is_left_alone(experiment, arguments, tmp_path):
-    before = (experiment[0] / "results.json").read_bytes()
+    before = (experiment / "results.json").read_bytes()
     with pytest.raises(UserError, match="holds an experiment with steps_at_100_labels 6, not 7"):
-        recipe("split").main([*arguments, "--output_dir", str(experiment[0]), "--steps_at_100_labels", "7"])
-    assert (experiment[0] / "results.json").read_bytes() == before
+        split(experiment, *arguments, "--steps_at_100_labels", "7")
+    assert (experiment / "results.json").read_bytes() == before
     (tmp_path / "thesis.txt").write_text("mine")
-    done = split(tmp_path, *arguments)
-    assert done.returncode == 2 and done.stderr.startswith(f"error: --output_dir {tmp_path} holds files that are no")
+    with pytest.raises(UserError, match="holds files that are no experiment's"):
+        split(tmp_path, *arguments)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
 def test_two_launched_processes_are_refused(arguments, tmp_path, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(UserError, match="launch it as one process"):
-        recipe("split").main([*arguments, "--output_dir", str(tmp_path / "split")])
+        split(tmp_path / "split", *arguments)
 
 
 def test_the_interval_is_students():
@@ -170,3 +175,63 @@ def test_gains_are_taken_seed_by_seed():
     ]
     assert table_of_gains(results)[1] == ["full, base to continued", "+0.0500 ± 0.0000"]
     assert table_of_scores(results)[1] == ["full, base", "0.8000 ± 0.2484"]
+
+
+def test_the_bootstrap_draws_rows():
+    generator = np.random.default_rng(1)
+    before = (generator.random(400) < 0.7).astype(float)
+    after = np.maximum(before, generator.random(400) < 0.2)  # right wherever it was, and in a fifth of the rest
+    mean, low, high = paired_bootstrap(after, before)
+    assert mean == pytest.approx((after - before).mean()) and low < mean < high
+    # The normal interval of a mean of 400 differences is near it.
+    half = 1.96 * (after - before).std() / 20
+    assert (low, high) == pytest.approx((mean - half, mean + half), abs=0.005)
+    assert paired_bootstrap(before, before) == (0, 0, 0)
+
+
+@pytest.fixture(scope="module")
+def titles(tmp_path_factory, tiny_model):
+    """The other questions, on a user's own titles and texts."""
+    rows = load_builtin("peoples_daily_titles")["train"].take(150)
+    rows = [{"headline": row["title"], "body": row["text"][:60], "label": row["label"]} for row in rows]
+    folder = tmp_path_factory.mktemp("titles")
+    split(
+        folder / "split", *write_rows(folder, rows), "--text_columns", "headline,body",
+        "--model_name_or_path", str(tiny_model), "--steps_at_100_labels", "1", "--label_counts", "20",
+        "--experiments", "nsp,titles,passes",
+    )  # fmt: skip
+    return folder / "split", rows
+
+
+def test_every_row_is_a_test_row_once_and_shuffled_titles_are_those_of_other_rows(titles):
+    folder, rows = titles
+    results = [result for result in read(folder) if result["experiment"] == "titles"]
+    variants = ["headline", "body", "headline,body", "headline,body (shuffled)"]
+    assert sorted((run["columns"], run["fold"]) for run in results) == sorted(itertools.product(variants, range(5)))
+    for shuffled in ("", "_shuffled"):
+        folds = [folder / "data" / f"fold{fold}{shuffled}" / "test.jsonl" for fold in range(5)]
+        tested = [json.loads(line) for path in folds for line in path.read_text().splitlines()]
+        assert [row["body"] for row in tested] == [row["body"] for row in rows]
+        assert [row["label"] for row in tested] == [row["label"] for row in rows]
+        same = sum(one["headline"] == two["headline"] for one, two in zip(tested, rows, strict=True))
+        assert same == len(rows) if not shuffled else same < 10
+    for run in results:
+        tested = (folder / "data" / f"fold{run['fold']}" / "test.jsonl").read_text().splitlines()
+        labels = [json.loads(line)["label"] for line in tested]
+        right = sum(label == prediction for label, prediction in zip(labels, run["predictions"], strict=True))
+        assert right / len(labels) == pytest.approx(run["test_accuracy"])
+        training = (folder / "data" / f"fold{run['fold']}" / "train.jsonl").read_text().splitlines()
+        assert not set(training) & set(tested) and len(training) > 90
+
+
+def test_both_kinds_of_pretraining_and_every_number_of_passes_is_there(titles):
+    results = read(titles[0])
+    pretraining = {run["method"]: run for run in results if run["experiment"] == "pretraining"}
+    assert set(pretraining) == {"mlm", "mlm+nsp"}
+    assert pretraining["mlm"]["tokens_seen"] > 0 and 0 <= pretraining["mlm+nsp"]["nsp_accuracy"] <= 1
+    nsp = [(run["start"], run["seed"]) for run in results if run["experiment"] == "nsp"]
+    assert sorted(nsp) == sorted(itertools.product(("mlm", "mlm+nsp"), (0, 1)))
+    passes = {run["passes"]: run for run in results if run["experiment"] == "passes"}
+    assert set(passes) == {1, 2, 4}
+    steps = {count: run["arguments"][run["arguments"].index("--max_steps") + 1] for count, run in passes.items()}
+    assert steps == {1: "4", 2: "8", 4: "15"}  # 60 rows, 16 a step

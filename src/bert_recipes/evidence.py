@@ -43,8 +43,9 @@ def weight_changes(before: PreTrainedModel, after: PreTrainedModel) -> dict[str,
     former = dict(before.named_parameters())
     groups: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {}
     for name, weight in after.named_parameters():
-        group = parameter_group(name, after.base_model_prefix)
-        groups.setdefault(group, []).append((former[name].detach(), weight.detach()))
+        if name in former:  # a pooler may be new
+            group = parameter_group(name, after.base_model_prefix)
+            groups.setdefault(group, []).append((former[name].detach(), weight.detach()))
     if not any(group.startswith("layer ") for group in groups):
         raise UserError(f"models of type {after.config.model_type} have no stack of layers that can be compared")
     return {group: changes_of(pairs) for group, pairs in groups.items()}

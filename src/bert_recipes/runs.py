@@ -1,0 +1,264 @@
+"""The runs of an experiment: each a recipe in a process of its own, its result kept as soon as it is there."""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import pandas
+import torch
+from tqdm import tqdm
+from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
+
+from .arguments import DataArguments, FinetuneArguments, LabelledDataArguments, MlmArguments, ModelArguments, parse
+from .baseline import score_baseline
+from .corpora import label_names, load_corpus
+from .data import load_pretraining_data
+from .documents import load_documents
+from .encoding import join_columns
+from .evidence import loss_with_head, representations, similarity_by_layer, weight_changes
+from .launch import available_cores
+from .masking import MaskedChunks
+from .models import load_classifier, load_masked_lm, load_tokenizer
+from .training import peak_memory_mb
+
+GENERAL_TEXT = "peoples_daily"
+HELD_OUT_TEXTS = 100  # about 6,000 tokens
+
+Result = dict  # one object of results.json
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run, or one fit of tf-idf, where start, learning rate and steps mean nothing.
+
+    What it is called by stands in its result; `recipe` (none: tf-idf) and `argv` are how it is done.
+    """
+
+    experiment: str
+    start: str | None
+    method: str
+    labels: int | str = "all"  # or a number
+    seed: int = 0
+    learning_rate: float | None = None
+    columns: str | None = None
+    fold: int | None = None
+    passes: float | None = None
+    steps: int = 0
+    recipe: Path | None = None
+    argv: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> dict:
+        given = asdict(replace(self, recipe=None, argv=()))
+        optional = ("columns", "fold", "passes")
+        unnamed = ("steps", "recipe", "argv", *(key for key in optional if given[key] is None))
+        return {key: value for key, value in given.items() if key not in unnamed}
+
+    @property
+    def file_name(self) -> str:
+        return "-".join(str(value).replace("/", "_") for value in self.name.values() if value is not None)
+
+
+class Runs:
+    """`results.json` of a folder: an object a run. What stands there is not run again."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.results: list[Result] = read_json(folder / "results.json", [])
+
+    def execute(self, runs: Sequence[Run], workers: int) -> list[Result]:
+        """Do what has no result yet, `workers` at a time; the results of all."""
+        missing = [run for run in runs if self.result(run) is None]
+        threads = max(1, available_cores() // workers)
+        progress = tqdm(total=sum(1 + run.steps for run in missing), unit="step", disable=not missing)
+        with worker_pool(workers) as pool, progress:
+            futures = {pool.submit(execute, run, self.folder, threads): run for run in missing}
+            for future in as_completed(futures):
+                run = futures[future]
+                try:
+                    self.keep(run, future.result())
+                except BaseException:
+                    for waiting in futures:
+                        waiting.cancel()
+                    raise
+                progress.update(1 + run.steps)
+                progress.write(f"{run.file_name}: {headline(self.result(run))}")
+        return [self.result(run) for run in runs]
+
+    def result(self, run: Run) -> Result | None:
+        named = run.name.items()
+        return next((result for result in self.results if all(result.get(key) == value for key, value in named)), None)
+
+    def keep(self, run: Run, result: Result) -> None:
+        if self.result(run) is None:
+            self.results.append({**result, **run.name})
+            write_json(self.folder / "results.json", self.results)
+
+    def forget(self, run: Run) -> None:
+        self.results = [result for result in self.results if result is not self.result(run)]
+
+    def output_dir(self, run: Run) -> Path:
+        return self.folder / "runs" / run.file_name
+
+
+def headline(result: Result) -> str:
+    name = "test_accuracy" if "test_accuracy" in result else "validation_loss"
+    return f"{name.replace('_', ' ')} {result[name]:.4f}"
+
+
+def worker_pool(workers: int) -> ProcessPoolExecutor:
+    """Processes that serve one run each, so that peak memory is the run's own; the imports are done once for all."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["bert_recipes.reporting"])
+    return ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=1)
+
+
+def call_recipe(recipe: Path, argv: Sequence[str], log: Path, threads: int) -> dict[str, float]:
+    """Run a recipe's `main` in this process; what it prints goes to `log`."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with open(log, "w", encoding="utf-8") as file:
+        for descriptor in (1, 2):
+            os.dup2(file.fileno(), descriptor)
+    sys.argv = [str(recipe), *argv]  # the run's card quotes it
+    os.environ.pop("OMP_NUM_THREADS", None)  # accelerate's 1, which a recipe takes for "use every core"
+    torch.set_num_threads(threads)
+    return runpy.run_path(str(recipe))["main"](list(argv))
+
+
+def execute(run: Run, folder: Path, threads: int) -> Result:
+    """The run's object in results.json, without its name."""
+    started, output_dir = time.perf_counter(), folder / "runs" / run.file_name
+    work = fit_baseline if run.recipe is None else pretrain if run.recipe.stem == "mlm_pretrain" else fine_tune
+    results = work(run, output_dir, folder / "logs" / f"{run.file_name}.txt", threads)
+    memory = peak_memory_mb(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    seconds = results.pop("seconds", time.perf_counter() - started)
+    return {"arguments": list(run.argv), "seconds": round(seconds, 2), "peak_memory_mb": round(memory, 1), **results}
+
+
+def fine_tune(run: Run, output_dir: Path, log: Path, threads: int) -> Result:
+    """Scores and changes; the model itself goes."""
+    argv = [*run.argv, "--output_dir", str(output_dir), "--overwrite"]
+    results = call_recipe(run.recipe, argv, log, threads)
+    if run.fold is None:
+        changes = measure_changes(argv)
+    else:  # of folds the rows count, for the bootstrap
+        predictions = pandas.read_csv(output_dir / "predictions.csv", dtype=str, keep_default_na=False)["prediction"]
+        changes = {"weights_moved": {}, "predictions": predictions.tolist()}
+    shutil.rmtree(output_dir)
+    return {
+        "validation_accuracy": results["eval_accuracy"],
+        "test_accuracy": results["test_accuracy"],
+        "test_macro_f1": results["test_macro_f1"],
+        "seconds": results["train_runtime"],
+        "trained_parameters": results["train_parameters"],
+        **changes,
+    }
+
+
+def pretrain(run: Run, output_dir: Path, log: Path, threads: int) -> Result:
+    """Scores and changes; the model stays in `output_dir`, for other runs to start from."""
+    argv = [*run.argv, "--output_dir", str(output_dir)]
+    finished = output_dir / "all_results.json"
+    if not finished.exists():
+        call_recipe(run.recipe, [*argv, "--resume_from_checkpoint", "auto"], log, threads)
+    results = read_json(finished, None)
+    model_args, data_args, args = parse(ModelArguments, DataArguments, MlmArguments, argv=[*argv, "--overwrite"])
+    trained_args = replace(model_args, model_name_or_path=str(output_dir))
+    tokenizer = load_tokenizer(trained_args)
+    models = [load_masked_lm(start, tokenizer) for start in (model_args, trained_args)]
+    losses = {
+        name: [loss_with_head(model, model, chunks, tokenizer) for model in models]
+        for name, chunks in held_out_chunks(trained_args, data_args, args.output_dir).items()
+    }
+    return {
+        "validation_loss": results["eval_loss"],
+        "seconds": results["train_runtime"],
+        "trained_parameters": results["train_parameters"],
+        "tokens_seen": results["train_tokens_seen"],
+        **({"nsp_accuracy": results["eval_nsp_accuracy"]} if args.nsp else {}),
+        **compare(*models, tokenizer, held_out_texts(data_args)),
+        "masked_lm_loss": losses,
+    }
+
+
+def fit_baseline(run: Run, output_dir: Path, log: Path, threads: int) -> Result:
+    data_args, args = parse(LabelledDataArguments, SeedArguments, argv=list(run.argv))
+    corpus = load_corpus(data_args, args.seed)
+    scores = score_baseline(corpus, data_args.text_column_names, label_names(corpus["train"]["label"]))
+    return {
+        "validation_accuracy": None,
+        "test_accuracy": scores["accuracy"],
+        "test_macro_f1": scores["macro_f1"],
+        "trained_parameters": 0,
+        "weights_moved": {},
+    }
+
+
+@dataclass
+class SeedArguments:
+    seed: int = 0
+
+
+def measure_changes(argv: list[str]) -> dict:
+    """What fine-tuning changed, from the folder that it left: see `compare`; and `masked_lm_loss` of the encoder with
+    its masked-language-model head put back (random weights have none), [before, after] on the task's validation text
+    and on general text."""
+    # The run's seed draws the same random weights again: its start.
+    model_args, data_args, args = parse(ModelArguments, LabelledDataArguments, FinetuneArguments, argv=argv)
+    after = AutoModelForSequenceClassification.from_pretrained(args.output_dir)
+    before = load_classifier(model_args, [after.config.id2label[index] for index in range(after.config.num_labels)])
+    tokenizer = load_tokenizer(model_args)
+    changes = compare(before, after, tokenizer, held_out_texts(data_args))
+    if not model_args.from_scratch:
+        masked_lm = load_masked_lm(model_args, tokenizer)
+        changes["masked_lm_loss"] = {
+            name: [loss_with_head(masked_lm, model, chunks, tokenizer) for model in (before, after)]
+            for name, chunks in held_out_chunks(model_args, data_args, args.output_dir).items()
+        }
+    return changes
+
+
+def compare(before: PreTrainedModel, after: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: list[str]):
+    """`weights_moved` by parameter group, and `similarity` of the embeddings' output and each layer's to what they were
+    (linear CKA, tokens of `texts`)."""
+    states = [representations(model, tokenizer, texts) for model in (before, after)]
+    return {"weights_moved": weight_changes(before, after), "similarity": similarity_by_layer(*states)}
+
+
+def held_out_texts(data_args: DataArguments) -> list[str]:
+    validation = load_documents(replace(data_args, max_train_samples=1, max_eval_samples=HELD_OUT_TEXTS))["validation"]
+    return join_columns(validation, data_args.text_column_names)
+
+
+def held_out_chunks(model_args: ModelArguments, data_args: DataArguments, output_dir: str) -> dict[str, MaskedChunks]:
+    """Text that no stage was trained on, masked once: of the task, and general."""
+    files = {"train_file": data_args.train_file, "validation_file": data_args.validation_file}
+    limits = {"max_train_samples": 1, "max_eval_samples": HELD_OUT_TEXTS}
+    sources = {
+        "task": DataArguments(text_columns=data_args.text_columns, **files, **limits),
+        "general": DataArguments(GENERAL_TEXT, **limits),
+    }
+    args = MlmArguments(output_dir=output_dir, overwrite=True)
+    return {name: load_pretraining_data(model_args, source, args).validation for name, source in sources.items()}
+
+
+def read_json(path: Path, default):
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else default
+
+
+def write_json(path: Path, content) -> None:
+    """Whole or not at all: beside it first, then in its place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".part")
+    beside.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(beside, path)
