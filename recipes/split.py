@@ -9,8 +9,7 @@ from pathlib import Path
 from bert_recipes.arguments import LabelledDataArguments, ModelArguments, parse
 from bert_recipes.errors import run
 from bert_recipes.experiments import Experiment, SplitArguments
-from bert_recipes.report import table_of_gains, table_of_scores
-from bert_recipes.reporting import print_table
+from bert_recipes.report import report_split
 
 
 def main(argv=None):
@@ -18,13 +17,9 @@ def main(argv=None):
 
     # Each run is a recipe of this folder in a process of its own; what is in results.json is not run again.
     experiment = Experiment(split_args, model_args, data_args, recipes=Path(__file__).parent)
-    results = {name: getattr(experiment, name)() for name in split_args.experiments}
-
-    if "labels" in results:
-        print_table(table_of_scores(results["labels"]))
-        print_table(table_of_gains(results["labels"]))
-    print(f"\nsaved in {split_args.output_dir}")
-    return results
+    for question in split_args.experiments:
+        getattr(experiment, question)()
+    return report_split(experiment)
 
 
 if __name__ == "__main__":

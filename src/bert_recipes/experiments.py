@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
 import functools
 import itertools
 import math
 import os
+import platform
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +45,7 @@ SIZES = {
     "trial_labels": (100, 500),
     "pretraining_epochs": (1, 6),
 }
+PACKAGES = ("torch", "transformers", "peft", "scikit-learn")
 FOLDS = 5
 PASSES = (1, 2, 4, 8, 16)
 TITLES_MAX_LENGTH = "128"
@@ -148,6 +152,19 @@ class Experiment:
                 "name another folder"
             )
         write_json(self.folder / "experiment.json", mine)
+
+    def facts(self) -> dict[str, str]:
+        """How it was measured, for the report."""
+        sizes = ", ".join(f"{split} {len(rows):,}" for split, rows in self.corpus.items())
+        given = {name: getattr(self.args, name) for name in (*SIZES, "workers")}
+        return {
+            "data": f"{', '.join(corpus_fingerprint(self.data_args))}; rows: {sizes}",
+            "model": self.model_args.model_name_or_path,
+            "arguments": ", ".join(f"{name} {value}" for name, value in given.items()),
+            "machine": f"{available_cores()} cores, {platform.machine()}, {platform.system()}; device: {device_name()}",
+            "date": datetime.date.today().isoformat(),
+            "versions": ", ".join(f"{name} {version(name)}" for name in PACKAGES),
+        }
 
     def steps(self, labels: int) -> int:
         """Ten times the labels, about three times the steps: of 48 at 100 labels 107 at 500, and 215 at 2,000."""
@@ -327,6 +344,10 @@ class Experiment:
         splits = drop_leaks({split: pandas.concat([tenths[i] for i in parts]) for split, parts in numbers.items()})
         corpus = DatasetDict({split: Dataset.from_pandas(part, preserve_index=False) for split, part in splits.items()})
         return write_splits(corpus, self.folder / "data" / f"fold{fold}{'_shuffled' if shuffled else ''}")
+
+
+def device_name() -> str:
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
 
 
 def with_seed(run: Run, seed: int) -> Run:

@@ -1,46 +1,373 @@
-"""What the experiment's runs say: tables, with means and intervals."""
+"""What the experiment's runs say: tables for the screen, and a page of figures and sentences made of the numbers."""
 
 from __future__ import annotations
 
 import itertools
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from string import Template
 
-from .experiments import STARTS
-from .intervals import mean_and_interval, paired_difference
+import numpy as np
+
+from .charts import heat_map, interval_chart, line_chart
+from .experiments import STARTS, Experiment
+from .intervals import mean_and_interval, paired_bootstrap, paired_difference
+from .reporting import print_table
+from .runs import Result
+
+Table = list[list[str]]  # a heading, then a line each
+
+METHOD_NAMES = {"full": "full fine-tuning", "lora": "LoRA", "head_only": "the head alone", "tfidf": "tf-idf + LR"}
+START_NAMES = {"random": "random weights", "base": "the base model", "continued": "continued pretraining"}
 
 
-def table_of_scores(results: list[dict]) -> list[list[str]]:
-    """A line a start and method, a column a number of labels: test accuracy, mean ± 95 % interval over the seeds."""
-    counts = list(dict.fromkeys(result["labels"] for result in results))
-    lines = dict.fromkeys((result["method"], result["start"]) for result in results)
-    table = [["test accuracy", *(f"{count} labels" for count in counts)]]
-    for method, start in lines:
+@dataclass
+class Section:
+    """A question, what the runs say to it in sentences, a figure, and the figure's numbers as a table."""
+
+    title: str
+    sentences: list[str]
+    figure: str
+    table: Table
+
+
+def of(results: Iterable[Result], **wanted) -> list[Result]:
+    """The runs of these names, in the order of their seeds."""
+    chosen = [run for run in results if all(run.get(name) == value for name, value in wanted.items())]
+    return sorted(chosen, key=lambda run: (run["seed"], run.get("fold") or 0))
+
+
+def accuracies(results: Iterable[Result], **wanted) -> list[float]:
+    return [run["test_accuracy"] for run in of(results, **wanted)]
+
+
+def pairs(results: list[Result], before: str, after: str, **wanted) -> tuple[list[float], list[float]]:
+    """Test accuracies from the two starts (`after`'s first) at the seeds that both have."""
+    scores = [
+        {run["seed"]: run["test_accuracy"] for run in of(results, start=start, **wanted)} for start in (after, before)
+    ]
+    shared = sorted(scores[0].keys() & scores[1].keys())
+    return [scores[0][seed] for seed in shared], [scores[1][seed] for seed in shared]
+
+
+def distinct(results: Iterable[Result], name: str) -> list:
+    """In the order in which they first stand there."""
+    return list(dict.fromkeys(run[name] for run in results))
+
+
+def asking(results: list[Result], experiment: str) -> list[Result]:
+    return [run for run in results if run["experiment"] == experiment]
+
+
+def difference(mean: float, half: float, of_what: str, unit: str = "") -> str:
+    """A gain in words: how large, how sure, or that none is seen."""
+    if abs(mean) <= half:
+        return f"no difference seen in {of_what} ({mean:+.4f} ± {half:.4f}{unit})"
+    return f"{of_what} {'rises' if mean > 0 else 'falls'} by {abs(mean):.4f} ± {half:.4f}{unit}"
+
+
+def report_split(experiment: Experiment) -> list[Result]:
+    """The tables on the screen, `figures/*.svg`, and `report.html`: a page that opens in any browser without a network.
+
+    Returns the results of all runs.
+    """
+    results, folder = experiment.runs.results, experiment.folder
+    sections = [section for build in SECTIONS if (section := build(results))]
+    (folder / "figures").mkdir(exist_ok=True)
+    for section in sections:
+        name = section.title.lower().replace(" ", "_")
+        (folder / "figures" / f"{name}.svg").write_text(section.figure, encoding="utf-8")
+    facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in experiment.facts().items())
+    page = PAGE.substitute(body="\n".join(map(as_html, sections)), facts=facts, runs=len(results))
+    (folder / "report.html").write_text(page, encoding="utf-8")
+    if labels := asking(results, "labels"):
+        print_table(table_of_scores(labels))
+        print_table(table_of_gains(labels))
+    print(f"\n{len(results)} runs in {folder / 'results.json'}, what they say in {folder / 'report.html'}")
+    return results
+
+
+def as_html(section: Section) -> str:
+    sentences = "".join(f"<p>{escape(sentence)}</p>" for sentence in section.sentences)
+    heading, *lines = section.table
+    cells = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in heading)
+    rows = "".join(
+        f'<tr><th scope="row">{escape(title)}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in values)}</tr>'
+        for title, *values in lines
+    )
+    table = f"<details><summary>The numbers</summary><table><tr>{cells}</tr>{rows}</table></details>"
+    return f"<section><h2>{escape(section.title)}</h2>{sentences}<figure>{section.figure}</figure>{table}</section>"
+
+
+# --- the questions ---
+
+
+def what_it_buys(results: list[Result]) -> Section | None:
+    runs = asking(results, "labels")
+    if not runs:
+        return None
+    counts, lines = distinct(runs, "labels"), {}
+    for method, start in dict.fromkeys((run["method"], run["start"]) for run in runs):
+        name = METHOD_NAMES[method] + (f", {START_NAMES[start]}" if start else "")
+        scored = {count: accuracies(runs, method=method, start=start, labels=count) for count in counts}
+        lines[name] = [(counts.index(count), *mean_and_interval(s)) for count, s in scored.items() if len(s) > 1]
+    sentences = []
+    for method in [method for method in distinct(runs, "method") if method != "tfidf"]:
+        for before, after in itertools.pairwise([start for start in STARTS if of(runs, method=method, start=start)]):
+            for count in counts:
+                later, former = pairs(runs, before, after, method=method, labels=count)
+                if len(later) > 1:
+                    gain = difference(*paired_difference(later, former), "test accuracy")
+                    sentences.append(
+                        f"{METHOD_NAMES[method].capitalize()} at {count} labels, from {START_NAMES[before]} to "
+                        f"{START_NAMES[after]}: {gain} (n = {len(later)})."
+                    )
+    figure = line_chart(
+        {name: points for name, points in lines.items() if points}, "Test accuracy against labels", "labelled rows",
+        "test accuracy", [str(count) for count in counts],
+    )  # fmt: skip
+    return Section("What it buys", sentences, figure, table_of_scores(runs))
+
+
+def what_moves(results: list[Result]) -> Section | None:
+    """The largest number of labels speaks for fine-tuning."""
+    stages = changed_by_stage(results)
+    if not stages:
+        return None
+    groups = list(dict.fromkeys(group for runs in stages.values() for run in runs for group in run["weights_moved"]))
+    groups.sort(key=group_order)
+    values = np.array([[mean_change(runs, group, "relative_change") for runs in stages.values()] for group in groups])
+    sentences, table = [], [["part", *stages]]
+    for stage, runs in stages.items():
+        still = [group for group in groups if mean_change(runs, group, "moved") == 0]
+        layers = layer_changes(runs)
+        half = len(layers) // 2
+        lower, upper = np.mean(layers[:half]), np.mean(layers[half:])
+        if not any(layers):
+            sentences.append(f"{stage}: 0 weights moved in {', '.join(still)}: frozen is frozen (n = {len(runs)}).")
+        else:
+            where = "the upper half moves more" if upper > 1.1 * lower else "the lower half moves more"
+            where = "both halves move alike (within a tenth)" if 0.9 < upper / lower < 1.1 else where
+            sentences.append(
+                f"{stage}: the layers move by {lower:.3f} of their norm in the lower half and {upper:.3f} in the upper "
+                f"one: {where} (n = {len(runs)})."
+            )
+    for group in groups:
         cells = []
-        for count in counts:
-            scores = scores_of(results, start, method, count)
-            mean, half = mean_and_interval(scores)
-            cells.append(f"{mean:.4f} ± {half:.4f}")
+        for runs in stages.values():
+            change, moved, rank = (mean_change(runs, group, name) for name in CHANGES)
+            size = mean_change(runs, group, "weights")
+            cells.append(f"{change:.4f}; {moved:,.0f} of {size:,.0f} moved; effective rank {rank:.1f}" if size else "–")
+        table.append([group, *cells])
+    return Section("What moves", sentences, heat_map(groups, list(stages), values, "Relative change by part"), table)
+
+
+def what_it_sees(results: list[Result]) -> Section | None:
+    stages = changed_by_stage(results)
+    if not stages:
+        return None
+    layers = len(next(iter(stages.values()))[0]["similarity"])
+    names = ["embeddings", *(f"layer {layer}" for layer in range(layers - 1))]
+    lines, sentences, table = {}, [], [["stage", *names]]
+    for stage, runs in stages.items():
+        columns = list(zip(*(run["similarity"] for run in runs), strict=True))
+        points = [(mean_and_interval(values) if len(values) > 1 else (values[0], 0.0)) for values in columns]
+        lines[stage] = [(number, mean, half) for number, (mean, half) in enumerate(points)]
+        lowest = min(range(layers), key=lambda number: points[number][0])
+        sentences.append(
+            f"{stage}: the output of {names[lowest]} is the least like what it was (CKA {points[lowest][0]:.3f}), that "
+            f"of the embeddings has {points[0][0]:.3f} (n = {len(runs)})."
+        )
+        table.append([stage, *(f"{mean:.4f} ± {half:.4f}" for mean, half in points)])
+    figure = line_chart(lines, "Similarity before and after, by layer", "", "linear CKA", names)
+    return Section("What it sees", sentences, figure, table)
+
+
+def what_it_forgets(results: list[Result]) -> Section | None:
+    stages = {stage: runs for stage, runs in changed_by_stage(results).items() if "masked_lm_loss" in runs[0]}
+    if not stages:
+        return None
+    values, sentences, table = {}, [], [["stage", "text", "before", "after"]]
+    for stage, runs in stages.items():
+        for text in runs[0]["masked_lm_loss"]:
+            before, after = zip(*(run["masked_lm_loss"][text] for run in runs), strict=True)
+            mean, half = paired_difference(after, before) if len(runs) > 1 else (after[0] - before[0], 0.0)
+            values[f"{stage}, {text}"] = (mean, mean - half, mean + half)
+            gain = difference(mean, half, f"the loss on {text} text", " nats a masked token")
+            sentences.append(f"{stage}: {gain} (n = {len(runs)}).")
+            table.append([stage, text, f"{np.mean(before):.4f}", f"{np.mean(after):.4f}"])
+    figure = interval_chart(values, "Masked-language-model loss gained", "nats a masked token")
+    return Section("What it forgets", sentences, figure, table)
+
+
+def what_next_sentences_add(results: list[Result]) -> Section | None:
+    runs = asking(results, "nsp")
+    if not runs:
+        return None
+    scores = {start: accuracies(runs, start=start) for start in ("mlm", "mlm+nsp")}
+    mean, half = paired_difference(scores["mlm+nsp"], scores["mlm"])
+    table = [["pretraining", "test accuracy"]]
+    values = {}
+    for start, values_of_start in scores.items():
+        centre, width = mean_and_interval(values_of_start)
+        values[start] = (centre, centre - width, centre + width)
+        table.append([start, f"{centre:.4f} ± {width:.4f}"])
+    sentence = f"With next-sentence prediction beside masked tokens: {difference(mean, half, 'test accuracy')}"
+    figure = interval_chart(values, "Next-sentence prediction", "test accuracy")
+    return Section("What next-sentence prediction adds", [f"{sentence} (n = {len(scores['mlm'])})."], figure, table)
+
+
+def what_the_title_adds(results: list[Result]) -> Section | None:
+    runs = asking(results, "titles")
+    if not runs:
+        return None
+    right = {columns: rows_told_right(of(runs, columns=columns)) for columns in distinct(runs, "columns")}
+    title, text, pair, shuffled = right
+    sentences = []
+    for after, before in ((pair, text), (pair, title), (pair, shuffled), (shuffled, text)):
+        mean, low, high = paired_bootstrap(right[after], right[before])
+        seen = "no difference seen" if low <= 0 <= high else f"{'gains' if mean > 0 else 'loses'} {abs(mean):.4f}"
+        sentences.append(
+            f"{after} against {before}: {seen} in test accuracy ({mean:+.4f}, 95 % interval {low:+.4f} to {high:+.4f}, "
+            f"n = {len(right[after])} rows)."
+        )
+    chance = {name: paired_bootstrap(values, np.zeros(len(values))) for name, values in right.items()}
+    table = [["columns", "test accuracy", "95 % interval"]]
+    table += [[name, f"{mean:.4f}", f"{low:.4f} to {high:.4f}"] for name, (mean, low, high) in chance.items()]
+    return Section("What the title adds", sentences, interval_chart(chance, "Title and text", "test accuracy"), table)
+
+
+def where_passes_stop_to_help(results: list[Result]) -> Section | None:
+    runs = asking(results, "passes")
+    if not runs:
+        return None
+    passes = distinct(runs, "passes")
+    lines, table = {}, [["passes", "training rows", "test rows"]]
+    for name, score in (("training rows", "validation_accuracy"), ("test rows", "test_accuracy")):
+        scored = [[run[score] for run in of(runs, passes=count)] for count in passes]
+        lines[name] = [(number, *mean_and_interval(values)) for number, values in enumerate(scored)]
+    for number, count in enumerate(passes):
+        table.append([f"{count:g}", *(f"{line[number][1]:.4f} ± {line[number][2]:.4f}" for line in lines.values())])
+    sentences = []
+    for before, after in itertools.pairwise(passes):
+        gain = paired_difference(accuracies(runs, passes=after), accuracies(runs, passes=before))
+        sentences.append(f"From {before:g} to {after:g} passes: {difference(*gain, 'test accuracy')}.")
+    ticks = [f"{count:g}" for count in passes]
+    figure = line_chart(lines, "Accuracy against passes", "passes over the training rows", "accuracy", ticks)
+    return Section("Again and again", sentences, figure, table)
+
+
+CHANGES = ("relative_change", "moved", "effective_rank")
+SECTIONS: list[Callable[[list[Result]], Section | None]] = [
+    what_it_buys,
+    what_moves,
+    what_it_sees,
+    what_it_forgets,
+    what_next_sentences_add,
+    what_the_title_adds,
+    where_passes_stop_to_help,
+]
+
+
+def changed_by_stage(results: list[Result]) -> dict[str, list[Result]]:
+    """Continued pretraining, and each method at the largest number of labels from the base model."""
+    stages = {}
+    pretraining = [run for run in of(results, experiment="pretraining", method="mlm") if "columns" not in run]
+    if pretraining:
+        stages["continued pretraining"] = pretraining
+    runs = [run for run in asking(results, "labels") if run["start"] == "base"]
+    for method in distinct(runs, "method"):
+        largest = max(distinct(runs, "labels"), key=lambda count: float("inf") if count == "all" else count)
+        stages[METHOD_NAMES[method]] = of(runs, method=method, labels=largest)
+    return stages
+
+
+def mean_change(runs: Sequence[Result], group: str, name: str) -> float:
+    return float(np.mean([run["weights_moved"].get(group, {}).get(name, 0) for run in runs]))
+
+
+def layer_changes(runs: Sequence[Result]) -> list[float]:
+    """Relative change of each layer's two parts, from the lowest layer up."""
+    groups = sorted((group for group in runs[0]["weights_moved"] if group.startswith("layer ")), key=group_order)
+    return [mean_change(runs, group, "relative_change") for group in groups]
+
+
+def group_order(group: str) -> tuple[int, int, str]:
+    if group.startswith("layer "):
+        return 1, int(group.split()[1]), group
+    return ("embeddings", "", "last norm", "pooler", "head").index(group), 0, group
+
+
+def rows_told_right(runs: list[Result]) -> np.ndarray:
+    """1 where a row was told right, in the order of the folds."""
+    right = []
+    for run in runs:
+        argv = run["arguments"]
+        path = Path(argv[argv.index("--test_file") + 1])
+        labels = [json.loads(line)["label"] for line in path.read_text(encoding="utf-8").splitlines()]
+        right += [float(label == said) for label, said in zip(labels, run["predictions"], strict=True)]
+    return np.array(right)
+
+
+# --- tables for the screen ---
+
+
+def table_of_scores(results: list[Result]) -> Table:
+    """A line a start and method, a column a number of labels: test accuracy, mean ± 95 % interval over the seeds."""
+    counts = distinct(results, "labels")
+    table = [["test accuracy", *(f"{count} labels" for count in counts)]]
+    for method, start in dict.fromkeys((run["method"], run["start"]) for run in results):
+        scores = [accuracies(results, method=method, start=start, labels=count) for count in counts]
+        cells = ["{:.4f} ± {:.4f}".format(*mean_and_interval(values)) if len(values) > 1 else "–" for values in scores]
         table.append([f"{method}, {start}" if start else method, *cells])
     return table
 
 
-def table_of_gains(results: list[dict]) -> list[list[str]]:
+def table_of_gains(results: list[Result]) -> Table:
     """What a start adds to the one before it: pairs of runs with one seed, and so the same labelled rows."""
-    counts = list(dict.fromkeys(result["labels"] for result in results))
-    starts = [start for start in STARTS if any(result["start"] == start for result in results)]
+    counts = distinct(results, "labels")
+    starts = [start for start in STARTS if of(results, start=start)]
     table = [["gain in test accuracy", *(f"{count} labels" for count in counts)]]
-    for method in dict.fromkeys(result["method"] for result in results if result["start"]):
-        for former, latter in itertools.pairwise(starts):
+    for method in dict.fromkeys(run["method"] for run in results if run["start"]):
+        for before, after in itertools.pairwise(starts):
             cells = []
             for count in counts:
-                after, before = (scores_of(results, start, method, count) for start in (latter, former))
-                mean, half = paired_difference(after, before)
-                cells.append(f"{mean:+.4f} ± {half:.4f}")
-            table.append([f"{method}, {former} to {latter}", *cells])
+                later, former = pairs(results, before, after, method=method, labels=count)
+                gain = paired_difference(later, former) if len(later) > 1 else None
+                cells.append("{:+.4f} ± {:.4f}".format(*gain) if gain else "–")
+            table.append([f"{method}, {before} to {after}", *cells])
     return table
 
 
-def scores_of(results: list[dict], start: str | None, method: str, labels: int | str) -> list[float]:
-    """Test accuracies in the order of the seeds."""
-    wanted = {"start": start, "method": method, "labels": labels}
-    chosen = [result for result in results if all(result[name] == value for name, value in wanted.items())]
-    return [result["test_accuracy"] for result in sorted(chosen, key=lambda result: result["seed"])]
+PAGE = Template("""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>The split, measured</title>
+<style>
+body { font: 17px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; margin: 0 auto; max-width: 46rem;
+  padding: 1rem; }
+h1 { font-size: 1.7rem; line-height: 1.2; }
+h2 { font-size: 1.3rem; margin-top: 2.5rem; border-top: 1px solid #ccc; padding-top: 1rem; }
+figure { margin: 1rem 0; }
+svg { display: block; width: 100%; max-width: 36rem; height: auto; }
+details { overflow-x: auto; }
+summary { cursor: pointer; padding: 0.4rem 0; }
+table { border-collapse: collapse; font-size: 0.85rem; }
+th, td { border: 1px solid #ccc; padding: 0.25rem 0.5rem; text-align: left; vertical-align: top; }
+dt { font-weight: 600; } dd { margin: 0 0 0.5rem; overflow-wrap: anywhere; }
+</style>
+</head>
+<body>
+<h1>What pretraining and fine-tuning each change in BERT, and what each buys</h1>
+<p>Every number below comes from the $runs runs in <code>results.json</code> beside this page. An interval is the 95 %
+interval of the mean over seeds (Student's t), or over rows (paired bootstrap) where it says so.</p>
+$body
+<section><h2>How it was measured</h2><dl>$facts</dl></section>
+</body>
+</html>
+""")

@@ -1,0 +1,101 @@
+"""The report's sentences come from the numbers, its page needs nothing else, and its figures can be read aloud."""
+
+import json
+import re
+import xml.etree.ElementTree as ElementTree
+from types import SimpleNamespace
+
+import pytest
+
+from bert_recipes.report import SECTIONS, layer_changes, report_split, table_of_gains, table_of_scores, what_it_buys
+
+
+def labelled(start: str, scores: list[float], method: str = "full", labels: int = 100, **more) -> list[dict]:
+    moved = {"relative_change": 0.1, "moved": 9, "weights": 10, "effective_rank": 2.0}
+    still = {"relative_change": 0.0, "moved": 0, "weights": 10, "effective_rank": 0.0}
+    layers = still if method == "head_only" else moved
+    groups = {f"layer {layer} {part}": layers for layer in (1, 0) for part in ("feed-forward", "attention")}
+    return [
+        {
+            "experiment": "labels", "start": start, "method": method, "labels": labels, "seed": seed,
+            "test_accuracy": score, "test_macro_f1": score, "validation_accuracy": score,
+            "weights_moved": {"embeddings": layers, **groups, "head": moved},
+            "similarity": [1.0, 0.9, 0.8 - seed / 100],
+            "masked_lm_loss": {"task": [3.0, 3.5 + seed / 10], "general": [4.0, 4.0]}, **more,
+        }
+        for seed, score in enumerate(scores)
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def results(tmp_path) -> list[dict]:
+    (tmp_path / "test.jsonl").write_text("".join(json.dumps({"label": "ab"[row % 2]}) + "\n" for row in range(40)))
+    right, alike = ["a", "b"] * 20, ["a"] * 40
+    said = {"title": alike, "text": alike, "title,text": right, "title,text (shuffled)": alike}
+    titles = [
+        {"experiment": "titles", "columns": columns, "fold": 0, "seed": 0, "predictions": predictions,
+         "arguments": ["--test_file", str(tmp_path / "test.jsonl")]}
+        for columns, predictions in said.items()
+    ]  # fmt: skip
+    nsp = [run | {"experiment": "nsp"} for start in ("mlm", "mlm+nsp") for run in labelled(start, [0.7, 0.8, 0.75])]
+    passes = [
+        run | {"experiment": "passes", "passes": count}
+        for count in (1, 2)
+        for run in labelled("base", [0.6 + count / 10] * 2)
+    ]
+    pretraining = [labelled("base", [0.0])[0] | {"experiment": "pretraining", "method": "mlm"}]
+    return [
+        *labelled("base", [0.70, 0.71, 0.72]), *labelled("continued", [0.80, 0.81, 0.83]),
+        *labelled("base", [0.6, 0.6, 0.6], "head_only"), *pretraining, *titles, *nsp, *passes,
+    ]  # fmt: skip
+
+
+def test_a_gain_is_said_with_its_interval_and_no_difference_is_said_to_be_none():
+    better = what_it_buys([*labelled("base", [0.70, 0.71, 0.72]), *labelled("continued", [0.80, 0.81, 0.82])])
+    assert better.sentences == [
+        "Full fine-tuning at 100 labels, from the base model to continued pretraining: test accuracy rises by "
+        "0.1000 ± 0.0000 (n = 3)."
+    ]
+    # Differences 0.02, -0.02, 0.01: mean 0.0033, s = 0.0208, t(0.975, 2) = 4.303, half = 0.0517.
+    alike = what_it_buys([*labelled("base", [0.70, 0.71, 0.72]), *labelled("continued", [0.72, 0.69, 0.73])])
+    assert "no difference seen in test accuracy (+0.0033 ± 0.0517) (n = 3)" in alike.sentences[0]
+
+
+def test_gains_are_taken_seed_by_seed_where_both_have_the_seed():
+    runs = [*labelled("continued", [0.75, 0.85, 0.95]), *reversed(labelled("base", [0.70, 0.80, 0.90, 0.1]))]
+    assert table_of_gains(runs)[1] == ["full, base to continued", "+0.0500 ± 0.0000"]
+    assert table_of_scores(runs)[1] == ["full, continued", "0.8500 ± 0.2484"]
+
+
+def test_layers_are_counted_from_below():
+    assert layer_changes(labelled("base", [0.7], "head_only")) == [0, 0, 0, 0]
+    sentence = next(s for s in SECTIONS[1](labelled("base", [0.7, 0.7], "head_only")).sentences)
+    assert sentence.startswith("the head alone: 0 weights moved in embeddings, layer 0 attention, layer 0 feed-forward")
+
+
+def test_the_page_has_every_question_and_needs_nothing_else(results, tmp_path):
+    experiment = SimpleNamespace(
+        runs=SimpleNamespace(results=results), folder=tmp_path, facts=lambda: {"data": "<mine> & yours"}
+    )
+    assert report_split(experiment) == results
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert re.findall("<h2>(.*?)</h2>", page) == [
+        "What it buys", "What moves", "What it sees", "What it forgets", "What next-sentence prediction adds",
+        "What the title adds", "Again and again", "How it was measured",
+    ]  # fmt: skip
+    assert "&lt;mine&gt; &amp; yours" in page
+    # Names of XML, and no address that a browser would ask for.
+    assert set(re.findall(r"https?://[^\"' ]+", page)) <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+    assert not re.search(r"<(script|link|img)\b|@import|url\((?!#)", page)
+    names = re.findall(r'\bid="([^"]+)"', page)
+    assert len(names) == len(set(names))
+    assert set(re.findall(r"(?:href=\"#|url\(#)([^\")]+)", page)) <= set(names)
+    assert "title,text against text: gains 0.5000 in test accuracy" in page
+    assert "title,text (shuffled) against text: no difference seen" in page
+    assert "From 1 to 2 passes: test accuracy rises by 0.1000" in page
+    drawn = list((tmp_path / "figures").glob("*.svg"))
+    assert len(drawn) == 7
+    for path in drawn:
+        svg = ElementTree.parse(path).getroot()
+        assert svg.get("role") == "img" and svg.find("{http://www.w3.org/2000/svg}title").text
+        assert svg.get("viewBox") and svg.get("width") is None
