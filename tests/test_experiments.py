@@ -11,7 +11,6 @@ from scipy import stats
 from bert_recipes.builtin_corpora import load_builtin
 from bert_recipes.errors import UserError
 from bert_recipes.intervals import mean_and_interval, paired_bootstrap
-from bert_recipes.report import table_of_gains, table_of_scores
 
 
 def write_rows(folder, rows) -> list[str]:
@@ -164,17 +163,6 @@ def test_the_interval_is_students():
     mean, half = mean_and_interval(values)
     low, high = stats.t.interval(0.95, len(values) - 1, loc=mean, scale=stats.sem(values))
     assert (mean - half, mean + half) == pytest.approx((low, high), abs=1e-12)
-
-
-def test_gains_are_taken_seed_by_seed():
-    scores = {"base": [0.70, 0.80, 0.90], "continued": [0.75, 0.85, 0.95]}
-    results = [
-        {"start": start, "method": "full", "labels": 100, "seed": seed, "test_accuracy": value}
-        for start, values in scores.items()
-        for seed, value in reversed(list(enumerate(values)))
-    ]
-    assert table_of_gains(results)[1] == ["full, base to continued", "+0.0500 ± 0.0000"]
-    assert table_of_scores(results)[1] == ["full, base", "0.8000 ± 0.2484"]
 
 
 def test_the_bootstrap_draws_rows():
