@@ -58,7 +58,7 @@ def test_every_command_of_the_readme(fresh_clone, tiny_model):
         if command in NOT_RUN_HERE:
             continue
         name, argv = recipe_and_arguments(command)
-        if "bert-base-chinese" in command or "bert_base_chinese" in command:
+        if "bert-base-chinese" in command or "bert_base_chinese" in command or name == "split":
             argv += ["--model_name_or_path", str(tiny_model)]
         limits = [
             word for word in short(name) if "--streaming" not in argv or word not in ("--max_train_samples", "48")

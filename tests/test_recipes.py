@@ -246,7 +246,10 @@ PRETRAINING_MISTAKES = {
     "smoothed tokens": (["--label_smoothing_factor", "0.1"], "--label_smoothing_factor is for classifiers"),
     "workers of one epoch": (["--dataloader_persistent_workers", "true"], "--dataloader_persistent_workers"),
     "no step": (["--max_steps", "0"], "--max_steps 0: must be above 0"),
-    "one document of pairs": (["--train_file", "short.txt", "--nsp"], "--nsp needs two training documents"),
+    "one document of pairs": (
+        ["--train_file", "short.txt", "--nsp", "--mlm_probability", "0.9"],
+        "--nsp needs two training documents",
+    ),
 }
 
 

@@ -38,6 +38,7 @@ RECIPES = {
 EXPERIMENTS = ("labels", "nsp", "titles", "passes")
 # Of an argument that is not given: in the short form, and with --full.
 SIZES = {
+    "output_dir": ("outputs/split", "outputs/split_full"),
     "label_counts": ("100,500", "100,500,2000,all"),
     "num_seeds": (2, 3),
     "steps_at_100_labels": (24, 48),
@@ -61,7 +62,12 @@ FIXED = (
 class SplitArguments:
     _argument_group_name = "experiment"
 
-    output_dir: str = field(default="outputs/split", metadata={"help": "a stopped experiment goes on where it stopped"})
+    output_dir: str | None = field(
+        default=None,
+        metadata={
+            "help": "a stopped experiment goes on where it stopped: outputs/split, or with --full outputs/split_full"
+        },
+    )
     full: bool = field(default=False, metadata={"help": "the whole grid: hours"})
     experiments: str = field(default="labels,nsp,titles,passes", metadata={"help": "questions to answer"})
     starts: str = field(default="random,base,continued", metadata={"help": "weights that fine-tuning starts from"})
