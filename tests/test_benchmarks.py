@@ -26,8 +26,8 @@ def test_the_time_to_a_loss_is_measured_on_clocks_of_their_own():
     (line,) = done.stdout.splitlines()
     result = json.loads(line)
     assert result["stock_learning_rate"] == 3e-3
-    assert result["stock_trials"]["0.003"] > result["held_out_loss"] > 5  # four times the steps, far from the end
+    assert 5 < result["held_out_loss"] < 9.9  # ln 21,128 = 9.96 by chance
     seconds, loss = result["ours_final"]
-    assert seconds < result["stock_seconds"] and loss < 9.9  # ln 21,128 = 9.96 by chance
+    assert seconds < result["stock_seconds"] and loss < 9.9
     # So few steps reach nothing, or they say when.
     assert (result["ratio"] is None) == (loss > result["held_out_loss"])
