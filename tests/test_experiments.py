@@ -107,6 +107,9 @@ def test_each_start_and_method_has_the_rate_that_validation_liked_best(experimen
 def test_every_start_and_method_gets_the_same_number_of_steps(experiment):
     trained = [run["arguments"] for run in read(experiment) if run["method"] in ("full", "head_only")]
     assert {argv[argv.index("--max_steps") + 1] for argv in trained} == {"3"}  # 6 sqrt(20 / 100) = 2.7
+    for run in read(experiment):
+        if run["experiment"] != "pretraining":  # a trial and the run that it becomes have the seed of their name
+            assert run["arguments"][run["arguments"].index("--seed") + 1] == str(run["seed"])
 
 
 def test_a_seed_gives_one_result_and_a_stopped_experiment_goes_on(experiment, arguments, tmp_path):

@@ -223,7 +223,7 @@ class Experiment:
         labels = min(self.args.trial_labels, self.rows)
         cells = [(start, method) for method in self.args.methods if method != "tfidf" for start in self.args.starts]
         trials = [
-            self.classifier_run("learning_rate", *cell, labels, rate)
+            with_seed(self.classifier_run("learning_rate", *cell, labels, rate), 0)
             for cell in cells
             for rate in self.rates_to_try(cell[1])
         ]
@@ -233,7 +233,8 @@ class Experiment:
             if cell not in best or result["validation_accuracy"] > best[cell]["validation_accuracy"]:
                 best[cell] = result
         for trial in trials:  # the best one is the first seed's run with so many labels: it is not run twice
-            if trial.learning_rate == best[trial.start, trial.method]["learning_rate"]:
+            chosen = trial.learning_rate == best[trial.start, trial.method]["learning_rate"]
+            if chosen and str(labels) in self.args.label_counts:
                 self.runs.keep(replace(trial, experiment="labels"), self.runs.result(trial))
         return {cell: result["learning_rate"] for cell, result in best.items()}
 
@@ -296,7 +297,7 @@ class Experiment:
             for columns in [[title, text]] if shuffled else [[title], [text], [title, text]]:
                 name = ",".join(columns) + (" (shuffled)" if shuffled else "")
                 run = self.titles_run("titles", "base", files, columns)
-                runs.append(replace(run, columns=name, fold=fold))
+                runs.append(with_seed(replace(run, columns=name, fold=fold), 0))
         return self.runs.execute(runs, self.args.workers)
 
     def passes(self) -> list[Result]:
