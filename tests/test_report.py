@@ -1,13 +1,18 @@
-"""The report's sentences come from the numbers, its page needs nothing else, and its figures can be read aloud."""
+"""The report's sentences come from the numbers, its page needs nothing else, its figures can be read aloud, and a real
+browser shows them."""
 
 import json
 import re
+import shutil
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from playwright.sync_api import sync_playwright
 
-from bert_recipes.report import SECTIONS, layer_changes, report_split, table_of_gains, table_of_scores, what_it_buys
+from bert_recipes.report import SECTIONS, report_split, table_of_gains, table_of_scores, what_it_buys
+from bert_recipes.results import layer_changes
 
 
 def labelled(start: str, scores: list[float], method: str = "full", labels: int = 100, **more) -> list[dict]:
@@ -73,15 +78,17 @@ def test_layers_are_counted_from_below():
     assert sentence.startswith("the head alone: 0 weights moved in embeddings, layer 0 attention, layer 0 feed-forward")
 
 
+def write_report(results: list[dict], folder: Path) -> Path:
+    runs = SimpleNamespace(results=results)
+    assert report_split(SimpleNamespace(runs=runs, folder=folder, facts=lambda: {"data": "<mine> & yours"})) == results
+    return folder / "report.html"
+
+
 def test_the_page_has_every_question_and_needs_nothing_else(results, tmp_path):
-    experiment = SimpleNamespace(
-        runs=SimpleNamespace(results=results), folder=tmp_path, facts=lambda: {"data": "<mine> & yours"}
-    )
-    assert report_split(experiment) == results
-    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    page = write_report(results, tmp_path).read_text(encoding="utf-8")
     assert re.findall("<h2>(.*?)</h2>", page) == [
         "What it buys", "What moves", "What it sees", "What it forgets", "What next-sentence prediction adds",
-        "What the title adds", "Again and again", "How it was measured",
+        "What the title adds", "Again and again", "What others found", "How it was measured",
     ]  # fmt: skip
     assert "&lt;mine&gt; &amp; yours" in page
     # Names of XML, and no address that a browser would ask for.
@@ -99,3 +106,44 @@ def test_the_page_has_every_question_and_needs_nothing_else(results, tmp_path):
         svg = ElementTree.parse(path).getroot()
         assert svg.get("role") == "img" and svg.find("{http://www.w3.org/2000/svg}title").text
         assert svg.get("viewBox") and svg.get("width") is None
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    assert path, "no Chromium: `make test-tools` installs it on Debian"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path)
+        yield browser
+        browser.close()
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_page_is_readable(chromium, results, tmp_path, width):
+    page = chromium.new_page(viewport={"width": width, "height": 900})
+    said, asked = [], []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    address = write_report(results, tmp_path).as_uri()
+    page.goto(address)
+    assert said == [] and asked == [address]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width  # nothing to scroll for sideways
+    figures = page.get_by_role("img").all()
+    assert len(figures) == len(SECTIONS) - 1  # what others found is a table
+    for figure in figures:
+        figure.scroll_into_view_if_needed()
+        box = figure.bounding_box()
+        assert figure.is_visible() and box["width"] > 300 and box["height"] > 60
+        assert box["x"] >= 0 and box["x"] + box["width"] <= width
+        assert figure.evaluate("figure => figure.querySelector('title').textContent")
+        for letters in figure.locator("text").all():
+            part = letters.bounding_box()
+            assert part["height"] >= 8, letters.text_content()  # pixels
+            # No letter is cut off at the figure's edge.
+            assert part["x"] >= box["x"] - 1 and part["x"] + part["width"] <= box["x"] + box["width"] + 1
+    for summary in page.locator("summary").all():
+        summary.click()
+    assert all(table.is_visible() for table in page.locator("table").all())
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.close()

@@ -49,7 +49,7 @@ def line_chart(
     lines: Mapping[str, Line], title: str, x_label: str, y_label: str, ticks: Sequence[str] | None = None
 ) -> str:
     """Lines with their intervals as bars; `ticks` name the places 0, 1, 2 … on the x axis."""
-    figure = Figure(figsize=(WIDTH, 3.2 + 0.16 * len(lines)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 2.8 + 0.2 * len(lines)), layout="constrained")
     axes = figure.subplots()
     for (name, points), style in zip(lines.items(), STYLES, strict=False):
         x, y, half = (np.array(values) for values in zip(*points, strict=True))
@@ -60,7 +60,7 @@ def line_chart(
     axes.set_ylabel(y_label, fontsize=9)
     axes.tick_params(labelsize=8)
     axes.grid(alpha=0.3)
-    figure.legend(loc="outside lower center", fontsize=8, ncols=2, frameon=False)
+    figure.legend(loc="outside lower center", fontsize=8, frameon=False)
     return as_svg(figure, title)
 
 

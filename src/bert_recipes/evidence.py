@@ -33,22 +33,27 @@ def parameter_group(name: str, encoder: str) -> str:
     return "embeddings" if "embed" in name else "last norm"  # ModernBERT has a norm behind its layers
 
 
+def parameter_groups(model: PreTrainedModel) -> dict[str, str]:
+    """Each parameter's name, and the part of the model that it belongs to. Raises `UserError` for a model without a
+    stack of layers that all have weights of their own."""
+    groups = {name: parameter_group(name, model.base_model_prefix) for name, _ in model.named_parameters()}
+    if not any(group.startswith("layer ") for group in groups.values()):
+        raise UserError(f"models of type {model.config.model_type} have no stack of layers that can be compared")
+    return groups
+
+
 def weight_changes(before: PreTrainedModel, after: PreTrainedModel) -> dict[str, dict[str, float]]:
     """How far each parameter group moved, for two models of one build.
 
     `relative_change` is ‖ΔW‖ / ‖W‖ over all the weights of the group; `moved` counts those that differ in any bit, of
-    `weights`; `effective_rank` is the mean over the group's matrices (`effective_rank`, of ΔW). Raises `UserError` for
-    a model without an encoder of layers.
+    `weights`; `effective_rank` is the mean over the group's matrices (`effective_rank`, of ΔW).
     """
-    former = dict(before.named_parameters())
-    groups: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {}
+    former, groups = dict(before.named_parameters()), parameter_groups(after)
+    pairs: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {}
     for name, weight in after.named_parameters():
         if name in former:  # a pooler may be new
-            group = parameter_group(name, after.base_model_prefix)
-            groups.setdefault(group, []).append((former[name].detach(), weight.detach()))
-    if not any(group.startswith("layer ") for group in groups):
-        raise UserError(f"models of type {after.config.model_type} have no stack of layers that can be compared")
-    return {group: changes_of(pairs) for group, pairs in groups.items()}
+            pairs.setdefault(groups[name], []).append((former[name].detach(), weight.detach()))
+    return {group: changes_of(weights) for group, weights in pairs.items()}
 
 
 def changes_of(pairs: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> dict[str, float]:

@@ -17,13 +17,15 @@ import numpy as np
 import pandas
 import torch
 from datasets import Dataset, DatasetDict
+from transformers import AutoModelForSequenceClassification
 
 from .arguments import FinetuneArguments, LabelledDataArguments, LoraArguments, ModelArguments
 from .builtin_corpora import drop_leaks
 from .corpora import corpus_fingerprint, load_corpus
 from .errors import UserError
+from .evidence import parameter_groups
 from .launch import available_cores
-from .models import load_config
+from .models import class_for, load_config
 from .runs import Result, Run, Runs, read_json, write_json
 from .training import suitable_learning_rate
 
@@ -131,17 +133,25 @@ class Experiment:
         self, args: SplitArguments, model_args: ModelArguments, data_args: LabelledDataArguments, recipes: Path
     ):
         """`recipes` is the folder of the recipes that the runs call. Raises `UserError` where `output_dir` holds
-        another experiment."""
+        another experiment, or where the model is none that the questions can be put to."""
         self.args, self.model_args, self.data_args, self.recipes = args, model_args, data_args, recipes
         self.folder = Path(args.output_dir)
-        self.claim_folder()
+        self.check_model()
         self.corpus = load_corpus(data_args)
         self.rows = len(self.corpus["train"])
         for count in args.label_counts:
             if count != "all" and int(count) > self.rows:
                 raise UserError(f"--label_counts {count}: the training split has {self.rows:,} rows")
+        self.claim_folder()
         self.task = write_splits(self.corpus, self.folder / "data" / "task")
         self.runs = Runs(self.folder)
+
+    def check_model(self) -> None:
+        """Every question needs a classifier whose layers can be compared, and a masked language model of it."""
+        config = load_config(self.model_args)
+        class_for(config, nsp="nsp" in self.args.experiments)
+        with torch.device("meta"):
+            parameter_groups(AutoModelForSequenceClassification.from_config(config))
 
     def claim_folder(self) -> None:
         settings = {**vars(self.args), **vars(self.model_args), **vars(self.data_args)}

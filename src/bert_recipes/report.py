@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 from string import Template
 
 import numpy as np
@@ -15,58 +13,37 @@ import numpy as np
 from .charts import heat_map, interval_chart, line_chart
 from .experiments import STARTS, Experiment
 from .intervals import mean_and_interval, paired_bootstrap, paired_difference
+from .literature import findings
 from .reporting import print_table
+from .results import (
+    METHOD_NAMES,
+    START_NAMES,
+    accuracies,
+    asking,
+    changed_by_stage,
+    difference,
+    distinct,
+    group_order,
+    layer_changes,
+    mean_change,
+    of,
+    pairs,
+    rows_told_right,
+)
 from .runs import Result
 
 Table = list[list[str]]  # a heading, then a line each
 
-METHOD_NAMES = {"full": "full fine-tuning", "lora": "LoRA", "head_only": "the head alone", "tfidf": "tf-idf + LR"}
-START_NAMES = {"random": "random weights", "base": "the base model", "continued": "continued pretraining"}
-
 
 @dataclass
 class Section:
-    """A question, what the runs say to it in sentences, a figure, and the figure's numbers as a table."""
+    """A question, what the runs say to it in sentences, the numbers as a table, and their figure where they have one
+    scale."""
 
     title: str
     sentences: list[str]
-    figure: str
     table: Table
-
-
-def of(results: Iterable[Result], **wanted) -> list[Result]:
-    """The runs of these names, in the order of their seeds."""
-    chosen = [run for run in results if all(run.get(name) == value for name, value in wanted.items())]
-    return sorted(chosen, key=lambda run: (run["seed"], run.get("fold") or 0))
-
-
-def accuracies(results: Iterable[Result], **wanted) -> list[float]:
-    return [run["test_accuracy"] for run in of(results, **wanted)]
-
-
-def pairs(results: list[Result], before: str, after: str, **wanted) -> tuple[list[float], list[float]]:
-    """Test accuracies from the two starts (`after`'s first) at the seeds that both have."""
-    scores = [
-        {run["seed"]: run["test_accuracy"] for run in of(results, start=start, **wanted)} for start in (after, before)
-    ]
-    shared = sorted(scores[0].keys() & scores[1].keys())
-    return [scores[0][seed] for seed in shared], [scores[1][seed] for seed in shared]
-
-
-def distinct(results: Iterable[Result], name: str) -> list:
-    """In the order in which they first stand there."""
-    return list(dict.fromkeys(run[name] for run in results))
-
-
-def asking(results: list[Result], experiment: str) -> list[Result]:
-    return [run for run in results if run["experiment"] == experiment]
-
-
-def difference(mean: float, half: float, of_what: str, unit: str = "") -> str:
-    """A gain in words: how large, how sure, or that none is seen."""
-    if abs(mean) <= half:
-        return f"no difference seen in {of_what} ({mean:+.4f} ± {half:.4f}{unit})"
-    return f"{of_what} {'rises' if mean > 0 else 'falls'} by {abs(mean):.4f} ± {half:.4f}{unit}"
+    figure: str = ""
 
 
 def report_split(experiment: Experiment) -> list[Result]:
@@ -77,7 +54,7 @@ def report_split(experiment: Experiment) -> list[Result]:
     results, folder = experiment.runs.results, experiment.folder
     sections = [section for build in SECTIONS if (section := build(results))]
     (folder / "figures").mkdir(exist_ok=True)
-    for section in sections:
+    for section in [section for section in sections if section.figure]:
         name = section.title.lower().replace(" ", "_")
         (folder / "figures" / f"{name}.svg").write_text(section.figure, encoding="utf-8")
     facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in experiment.facts().items())
@@ -99,7 +76,8 @@ def as_html(section: Section) -> str:
         for title, *values in lines
     )
     table = f"<details><summary>The numbers</summary><table><tr>{cells}</tr>{rows}</table></details>"
-    return f"<section><h2>{escape(section.title)}</h2>{sentences}<figure>{section.figure}</figure>{table}</section>"
+    figure = section.figure and f"<figure>{section.figure}</figure>"
+    return f"<section><h2>{escape(section.title)}</h2>{sentences}{figure}{table}</section>"
 
 
 # --- the questions ---
@@ -129,7 +107,8 @@ def what_it_buys(results: list[Result]) -> Section | None:
         {name: points for name, points in lines.items() if points}, "Test accuracy against labels", "labelled rows",
         "test accuracy", [str(count) for count in counts],
     )  # fmt: skip
-    return Section("What it buys", sentences, figure, table_of_scores(runs))
+    table = [*table_of_scores(runs), *table_of_scores(runs, "test_macro_f1")]
+    return Section("What it buys", sentences, table, figure)
 
 
 def what_moves(results: list[Result]) -> Section | None:
@@ -162,7 +141,8 @@ def what_moves(results: list[Result]) -> Section | None:
             size = mean_change(runs, group, "weights")
             cells.append(f"{change:.4f}; {moved:,.0f} of {size:,.0f} moved; effective rank {rank:.1f}" if size else "–")
         table.append([group, *cells])
-    return Section("What moves", sentences, heat_map(groups, list(stages), values, "Relative change by part"), table)
+    figure = heat_map(groups, list(stages), values, "Relative change by part")
+    return Section("What moves", sentences, table, figure)
 
 
 def what_it_sees(results: list[Result]) -> Section | None:
@@ -183,7 +163,7 @@ def what_it_sees(results: list[Result]) -> Section | None:
         )
         table.append([stage, *(f"{mean:.4f} ± {half:.4f}" for mean, half in points)])
     figure = line_chart(lines, "Similarity before and after, by layer", "", "linear CKA", names)
-    return Section("What it sees", sentences, figure, table)
+    return Section("What it sees", sentences, table, figure)
 
 
 def what_it_forgets(results: list[Result]) -> Section | None:
@@ -200,7 +180,7 @@ def what_it_forgets(results: list[Result]) -> Section | None:
             sentences.append(f"{stage}: {gain} (n = {len(runs)}).")
             table.append([stage, text, f"{np.mean(before):.4f}", f"{np.mean(after):.4f}"])
     figure = interval_chart(values, "Masked-language-model loss gained", "nats a masked token")
-    return Section("What it forgets", sentences, figure, table)
+    return Section("What it forgets", sentences, table, figure)
 
 
 def what_next_sentences_add(results: list[Result]) -> Section | None:
@@ -215,9 +195,12 @@ def what_next_sentences_add(results: list[Result]) -> Section | None:
         centre, width = mean_and_interval(values_of_start)
         values[start] = (centre, centre - width, centre + width)
         table.append([start, f"{centre:.4f} ± {width:.4f}"])
-    sentence = f"With next-sentence prediction beside masked tokens: {difference(mean, half, 'test accuracy')}"
+    gain = difference(mean, half, "test accuracy")
+    sentences = [f"With next-sentence prediction beside masked tokens: {gain} (n = {len(scores['mlm'])})."]
+    for run in of(results, experiment="pretraining", method="mlm+nsp"):
+        sentences.append(f"In pretraining it told {run['nsp_accuracy']:.4f} of the validation pairs right.")
     figure = interval_chart(values, "Next-sentence prediction", "test accuracy")
-    return Section("What next-sentence prediction adds", [f"{sentence} (n = {len(scores['mlm'])})."], figure, table)
+    return Section("What next-sentence prediction adds", sentences, table, figure)
 
 
 def what_the_title_adds(results: list[Result]) -> Section | None:
@@ -237,7 +220,7 @@ def what_the_title_adds(results: list[Result]) -> Section | None:
     chance = {name: paired_bootstrap(values, np.zeros(len(values))) for name, values in right.items()}
     table = [["columns", "test accuracy", "95 % interval"]]
     table += [[name, f"{mean:.4f}", f"{low:.4f} to {high:.4f}"] for name, (mean, low, high) in chance.items()]
-    return Section("What the title adds", sentences, interval_chart(chance, "Title and text", "test accuracy"), table)
+    return Section("What the title adds", sentences, table, interval_chart(chance, "Title and text", "test accuracy"))
 
 
 def where_passes_stop_to_help(results: list[Result]) -> Section | None:
@@ -257,7 +240,22 @@ def where_passes_stop_to_help(results: list[Result]) -> Section | None:
         sentences.append(f"From {before:g} to {after:g} passes: {difference(*gain, 'test accuracy')}.")
     ticks = [f"{count:g}" for count in passes]
     figure = line_chart(lines, "Accuracy against passes", "passes over the training rows", "accuracy", ticks)
-    return Section("Again and again", sentences, figure, table)
+    return Section("Again and again", sentences, table, figure)
+
+
+def what_others_found(results: list[Result]) -> Section | None:
+    found = findings(results)
+    if not found:
+        return None
+    sentences, table = [], [["what others found", "source", "measured here", "difference", "verdict"]]
+    for finding in found:
+        gap = f"{finding.mean:+.4f} ± {finding.half:.4f}"
+        sentences.append(
+            f"{finding.claim} ({finding.source}): {finding.verdict}. Measured: {finding.measured}, {gap} "
+            f"(n = {finding.pairs})."
+        )
+        table.append([finding.claim, finding.source, finding.measured, gap, finding.verdict])
+    return Section("What others found", sentences, table)
 
 
 CHANGES = ("relative_change", "moved", "effective_rank")
@@ -269,60 +267,23 @@ SECTIONS: list[Callable[[list[Result]], Section | None]] = [
     what_next_sentences_add,
     what_the_title_adds,
     where_passes_stop_to_help,
+    what_others_found,
 ]
-
-
-def changed_by_stage(results: list[Result]) -> dict[str, list[Result]]:
-    """Continued pretraining, and each method at the largest number of labels from the base model."""
-    stages = {}
-    pretraining = [run for run in of(results, experiment="pretraining", method="mlm") if "columns" not in run]
-    if pretraining:
-        stages["continued pretraining"] = pretraining
-    runs = [run for run in asking(results, "labels") if run["start"] == "base"]
-    for method in distinct(runs, "method"):
-        largest = max(distinct(runs, "labels"), key=lambda count: float("inf") if count == "all" else count)
-        stages[METHOD_NAMES[method]] = of(runs, method=method, labels=largest)
-    return stages
-
-
-def mean_change(runs: Sequence[Result], group: str, name: str) -> float:
-    return float(np.mean([run["weights_moved"].get(group, {}).get(name, 0) for run in runs]))
-
-
-def layer_changes(runs: Sequence[Result]) -> list[float]:
-    """Relative change of each layer's two parts, from the lowest layer up."""
-    groups = sorted((group for group in runs[0]["weights_moved"] if group.startswith("layer ")), key=group_order)
-    return [mean_change(runs, group, "relative_change") for group in groups]
-
-
-def group_order(group: str) -> tuple[int, int, str]:
-    if group.startswith("layer "):
-        return 1, int(group.split()[1]), group
-    return ("embeddings", "", "last norm", "pooler", "head").index(group), 0, group
-
-
-def rows_told_right(runs: list[Result]) -> np.ndarray:
-    """1 where a row was told right, in the order of the folds."""
-    right = []
-    for run in runs:
-        argv = run["arguments"]
-        path = Path(argv[argv.index("--test_file") + 1])
-        labels = [json.loads(line)["label"] for line in path.read_text(encoding="utf-8").splitlines()]
-        right += [float(label == said) for label, said in zip(labels, run["predictions"], strict=True)]
-    return np.array(right)
 
 
 # --- tables for the screen ---
 
 
-def table_of_scores(results: list[Result]) -> Table:
-    """A line a start and method, a column a number of labels: test accuracy, mean ± 95 % interval over the seeds."""
+def table_of_scores(results: list[Result], score: str = "test_accuracy") -> Table:
+    """A line a start and method, a column a number of labels: the score's mean ± 95 % interval over the seeds."""
     counts = distinct(results, "labels")
-    table = [["test accuracy", *(f"{count} labels" for count in counts)]]
+    table = [[score.replace("_", " "), *(f"{count} labels" for count in counts)]]
     for method, start in dict.fromkeys((run["method"], run["start"]) for run in results):
-        scores = [accuracies(results, method=method, start=start, labels=count) for count in counts]
-        cells = ["{:.4f} ± {:.4f}".format(*mean_and_interval(values)) if len(values) > 1 else "–" for values in scores]
-        table.append([f"{method}, {start}" if start else method, *cells])
+        line = [f"{method}, {start}" if start else method]
+        for count in counts:
+            values = [run[score] for run in of(results, method=method, start=start, labels=count)]
+            line.append("{:.4f} ± {:.4f}".format(*mean_and_interval(values)) if len(values) > 1 else "–")
+        table.append(line)
     return table
 
 

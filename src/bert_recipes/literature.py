@@ -1,0 +1,126 @@
+"""What others measured, beside what these runs measured: agreed with, contradicted, or no difference seen."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from .intervals import paired_difference
+from .results import METHOD_NAMES, accuracies, asking, changed_by_stage, distinct, layer_changes, pairs
+from .runs import Result
+
+
+@dataclass
+class Finding:
+    """A finding of the literature and the difference here that it says is above 0: mean, half of its 95 % interval,
+    and of how many pairs."""
+
+    claim: str
+    source: str
+    measured: str
+    mean: float
+    half: float
+    pairs: int
+
+    @property
+    def verdict(self) -> str:
+        if abs(self.mean) <= self.half:
+            return "no difference seen here"
+        return "agrees" if self.mean > 0 else "does not agree"
+
+
+def findings(results: list[Result]) -> list[Finding]:
+    """Those that the runs can speak to: each needs two seeds of what it compares."""
+    return [finding for compare in COMPARISONS for finding in compare(results)]
+
+
+def upper_layers_move_more(results: list[Result]) -> Iterator[Finding]:
+    runs = changed_by_stage(results).get(METHOD_NAMES["full"], [])
+    if len(runs) > 1:
+        changes = [layer_changes([run]) for run in runs]
+        half = len(changes[0]) // 2
+        upper = [statistics.mean(parts[half:]) for parts in changes]
+        lower = [statistics.mean(parts[:half]) for parts in changes]
+        yield Finding(
+            "Fine-tuning changes the top layers most", "Merchant et al. 2020, arXiv 2004.14448",
+            "relative change of the upper half of the layers less that of the lower half",
+            *paired_difference(upper, lower), len(runs),
+        )  # fmt: skip
+
+
+def lower_layers_stay_alike(results: list[Result]) -> Iterator[Finding]:
+    runs = changed_by_stage(results).get(METHOD_NAMES["full"], [])
+    if len(runs) > 1:
+        first, last = ([run["similarity"][layer] for run in runs] for layer in (1, -1))
+        yield Finding(
+            "Early layers stay more alike between trainings than late ones", "Kornblith et al. 2019, arXiv 1905.00414",
+            "CKA of the first layer before and after fine-tuning less that of the last layer",
+            *paired_difference(first, last), len(runs),
+        )  # fmt: skip
+
+
+def lora_learns_and_forgets_less(results: list[Result]) -> Iterator[Finding]:
+    stages = changed_by_stage(results)
+    full, lora = (stages.get(METHOD_NAMES[method], []) for method in ("full", "lora"))
+    if len(full) < 2 or len(full) != len(lora):
+        return
+    source = "Biderman et al. 2024, arXiv 2405.09673"
+    accuracy = [[run["test_accuracy"] for run in runs] for runs in (full, lora)]
+    yield Finding(
+        "LoRA learns less than full fine-tuning", source, "test accuracy of full fine-tuning less LoRA's",
+        *paired_difference(*accuracy), len(full),
+    )  # fmt: skip
+    if all("masked_lm_loss" in run for run in (*full, *lora)):
+        forgotten = [[forgets(run) for run in runs] for runs in (full, lora)]
+        yield Finding(
+            "LoRA forgets less than full fine-tuning", source,
+            "masked-language-model loss gained on general text in full fine-tuning less in LoRA",
+            *paired_difference(*forgotten), len(full),
+        )  # fmt: skip
+
+
+def forgets(run: Result) -> float:
+    before, after = run["masked_lm_loss"]["general"]
+    return after - before
+
+
+def pretraining_on_the_task_helps(results: list[Result]) -> Iterator[Finding]:
+    runs = asking(results, "labels")
+    for labels in distinct(runs, "labels"):
+        later, former = pairs(runs, "base", "continued", method="full", labels=labels)
+        if len(later) > 1:
+            yield Finding(
+                "Pretraining on the task's own text helps", "Gururangan et al. 2020, arXiv 2004.10964",
+                f"test accuracy at {labels} labels from the continued start less from the base model, full fine-tuning",
+                *paired_difference(later, former), len(later),
+            )  # fmt: skip
+
+
+def few_labels_scatter(results: list[Result]) -> Iterator[Finding]:
+    """Over every start and method: the spread of its seeds at the fewest labels and at the most."""
+    runs = [run for run in asking(results, "labels") if run["start"]]
+    counts = sorted(distinct(runs, "labels"), key=lambda count: float("inf") if count == "all" else count)
+    spreads = []
+    for start, method in itertools.product(distinct(runs, "start"), distinct(runs, "method")):
+        ends = (counts[0], counts[-1])
+        scores = [accuracies(runs, start=start, method=method, labels=count) for count in ends]
+        if all(len(values) > 1 for values in scores):
+            spreads.append([statistics.stdev(values) for values in scores])
+    if len(counts) > 1 and len(spreads) > 1:
+        few, many = zip(*spreads, strict=True)
+        yield Finding(
+            "Runs with few labels scatter with their seed", "Mosbach et al. 2021, arXiv 2006.04884",
+            f"standard deviation over seeds at {counts[0]} labels less at {counts[-1]}, over starts and methods",
+            *paired_difference(few, many), len(spreads),
+        )  # fmt: skip
+
+
+COMPARISONS: list[Callable[[list[Result]], Iterator[Finding]]] = [
+    upper_layers_move_more,
+    lower_layers_stay_alike,
+    lora_learns_and_forgets_less,
+    pretraining_on_the_task_helps,
+    few_labels_scatter,
+]
