@@ -28,6 +28,15 @@ SHORT_SPLIT = [
 ]
 
 
+def pytest_addoption(parser):
+    parser.addoption("--full", action="store_true", help="the whole of the tests of faults: `make test-faults`")
+
+
+@pytest.fixture(scope="session")
+def full(pytestconfig) -> bool:
+    return pytestconfig.getoption("full")
+
+
 @pytest.fixture(scope="session")
 def tokenizer():
     return AutoTokenizer.from_pretrained(EMBEDDED_MODELS / "bert-mini-zh")

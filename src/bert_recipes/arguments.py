@@ -12,7 +12,7 @@ import transformers
 from transformers.integrations import get_available_reporting_integrations
 
 from .errors import UserError
-from .launch import choose_precision, refuse_separate_runs, use_every_core
+from .launch import choose_precision, form_group, refuse_separate_runs, use_every_core
 from .parser import RecipeParser
 
 WRITABLE = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
@@ -170,6 +170,12 @@ class RecipeArguments(transformers.TrainingArguments):
         for name in ("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"):
             if getattr(self, name) < 1:
                 raise UserError(f"--{name} {getattr(self, name)}: must be 1 or more")
+        if self.auto_find_batch_size and int(os.environ.get("WORLD_SIZE", 1)) > 1:
+            raise UserError(
+                "--auto_find_batch_size finds the size for one process, and several would each find another: "
+                "find it so, then launch them with --per_device_train_batch_size"
+            )
+        form_group(self)
         try:
             super().__post_init__()
         except ValueError as error:

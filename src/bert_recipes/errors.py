@@ -13,6 +13,14 @@ import torch
 class UserError(Exception):
     """Something that the user can put right: says what is wrong, where (file, row, column, argument), what to do."""
 
+    status = 2
+
+
+class LostProcess(UserError):
+    """Another process of the launch is gone: told by each that is left, since the first one may be the lost one."""
+
+    status = 1
+
 
 def run(main: Callable[[], None]) -> None:
     """Run a recipe's `main`; a `UserError` ends the process with status 2 and one line on stderr."""
@@ -20,6 +28,13 @@ def run(main: Callable[[], None]) -> None:
         main()
     except UserError as error:
         exit_with(error)
+    except SystemExit:
+        leave_group()
+        raise
+    leave_group()
+
+
+def leave_group() -> None:
     # Left to the interpreter's end, the group's threads were once still running there, and the process was aborted.
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
@@ -27,6 +42,6 @@ def run(main: Callable[[], None]) -> None:
 
 def exit_with(error: UserError) -> NoReturn:
     # Every process of a launch meets the same mistake; the first one speaks for all.
-    if os.environ.get("RANK", "0") == "0":
-        print(f"error: {error}", file=sys.stderr)
-    sys.exit(2)
+    if os.environ.get("RANK", "0") == "0" or isinstance(error, LostProcess):
+        print(f"error: {error}", file=sys.stderr, flush=True)
+    sys.exit(error.status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 
 import torch
@@ -29,6 +30,13 @@ def best_precision(use_cpu: bool) -> str:
     if use_cpu or torch.accelerator.current_accelerator().type != "cuda":
         return "fp32"
     return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+
+
+def form_group(args: TrainingArguments) -> None:
+    """On CPUs transformers hands `--ddp_timeout` to nobody, and gloo would wait 1,800 s for a lost process."""
+    launched = int(os.environ.get("WORLD_SIZE", 1)) > 1 and "RANK" in os.environ  # mpirun sets names of its own
+    if args.use_cpu and launched and not torch.distributed.is_initialized():
+        torch.distributed.init_process_group("gloo", timeout=datetime.timedelta(seconds=args.ddp_timeout))
 
 
 def refuse_separate_runs(args: TrainingArguments) -> None:

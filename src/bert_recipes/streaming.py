@@ -27,7 +27,8 @@ class StreamedChunks(torch.utils.data.IterableDataset):
 
     The file is read a block at a time, the blocks in a new random order each pass; within a block, chunks of like
     length come together, a batch of them at a time, the batches in random order. Order and masks are functions of
-    (seed, pass, block), so every process and every resume sees the same.
+    (seed, pass, block), so every process and every resume sees the same; a resume reads on from the block that the
+    checkpoint was in.
     """
 
     def __init__(self, data_args: DataArguments, tokenizer: PreTrainedTokenizerBase, args: MlmArguments):
@@ -45,6 +46,9 @@ class StreamedChunks(torch.utils.data.IterableDataset):
         self.chunker = Chunker(
             tokenizer, self.text_columns, args.chunk_length, args.whole_word_mask, args.nsp, skip_unmaskable=True
         )
+        # Where each block began: examples before it, pass, place in the pass's order.
+        self.passed = [(0, 0, 0)]
+        self.skipped = 0  # examples of the first block that a resumed run has seen
         self.masked = MaskedPairs if args.nsp else MaskedChunks
         self.batch_size = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
         # All of about one size: a short last one might hold no second document for --nsp to draw from.
@@ -55,9 +59,27 @@ class StreamedChunks(torch.utils.data.IterableDataset):
             raise UserError(f"--train_file {self.path}: the file has no rows")
 
     def __iter__(self) -> Iterator[Example]:
-        for epoch in itertools.count():
-            for block in np.random.default_rng((self.seed, epoch)).permutation(self.blocks):
-                yield from self.examples(int(block), epoch)
+        (count, first_pass, first_place), skipped = self.passed[0], self.skipped
+        for epoch in itertools.count(first_pass):
+            order = np.random.default_rng((self.seed, epoch)).permutation(self.blocks)
+            for place in range(first_place if epoch == first_pass else 0, self.blocks):
+                if (count, epoch, place) != self.passed[-1]:
+                    self.passed.append((count, epoch, place))
+                for example in self.examples(int(order[place]), epoch):
+                    count += 1
+                    if count > skipped:
+                        yield example
+
+    def position_after(self, examples: int) -> dict[str, int]:
+        """Where the stream is once so many examples are trained on; the data loader has drawn more of them."""
+        while len(self.passed) > 1 and self.passed[1][0] <= examples:
+            self.passed.pop(0)
+        before, epoch, place = self.passed[0]
+        return {"examples": examples, "examples_before_block": before, "pass": epoch, "place": place}
+
+    def go_on_from(self, position: dict[str, int]) -> None:
+        self.passed = [(position["examples_before_block"], position["pass"], position["place"])]
+        self.skipped = position["examples"]
 
     def examples(self, block: int, epoch: int) -> Iterator[Example]:
         rows = list(self.rows(block))

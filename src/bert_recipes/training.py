@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,6 +14,7 @@ import psutil
 import torch
 import transformers
 from datasets import Dataset, DatasetDict
+from peft import PeftModel
 from transformers import (
     DataCollatorWithPadding,
     EarlyStoppingCallback,
@@ -19,9 +23,18 @@ from transformers import (
     PreTrainedTokenizerBase,
     TrainerCallback,
 )
+from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_utils import rotate_checkpoints
 
 from .arguments import MlmArguments, RecipeArguments, holds_run
-from .checkpoints import checkpoint_to_resume, forget_run
+from .checkpoints import (
+    bytes_of_checkpoint,
+    checkpoint_to_resume,
+    fault_of,
+    forget_run,
+    passed_over,
+    written_whole,
+)
 from .data import PretrainingData
 from .encoding import PAD_TO_MULTIPLE_OF, sort_by_length
 from .errors import UserError
@@ -29,18 +42,32 @@ from .losses import classification_loss, masked_language_model_loss, pretraining
 from .masking import IGNORED, MaskedChunks, MaskedLanguageModelCollator
 from .metrics import MEAN_LOSS, classification_metrics, masked_language_model_metrics, token_losses
 from .models import count_parameters
+from .stops import StopTogether, end_of_training
 from .streaming import StreamedChunks
+
+STREAM_POSITION = "stream.json"
 
 
 class Trainer(transformers.Trainer):
     """`transformers.Trainer`, right where the stock one is not: rows of like length in an order that every process and
-    every resume shares, an evaluation loss that weighs rows alike, and a stop at the first loss that is not finite."""
+    every resume shares, an evaluation loss that weighs rows alike, checkpoints that are there whole or not at all, and
+    a stop that says why.
 
-    def __init__(self, *args, **kwargs):
+    `loss_of_guessing`: nats of a uniform guess, which a loss that explodes is measured by.
+    """
+
+    def __init__(self, *args, loss_of_guessing: float = 0.0, **kwargs):
         try:
             super().__init__(*args, **kwargs)
         except (ValueError, ImportError) as error:  # arguments that do not go together
             raise UserError(" ".join(str(error).split())) from error
+        self.run_dir = Path(self.args.output_dir)
+        self.writing_to: Path | None = None  # while a checkpoint is written
+        # What --auto_find_batch_size leaves as it is: it trades rows at a time for batches a step.
+        self.rows_a_device_and_step = self.args.train_batch_size * self.args.gradient_accumulation_steps
+        self.batch_size_tried: int | None = None
+        self.stop = StopTogether(self, loss_of_guessing)
+        self.add_callback(self.stop)
         self.add_callback(SetEpoch(self))
         if self.args.early_stopping_patience is not None:
             self.add_callback(EarlyStoppingCallback(self.args.early_stopping_patience))
@@ -51,7 +78,7 @@ class Trainer(transformers.Trainer):
         # Trainer drops the length column before its own sampler can see it.
         self.train_sampler = LengthGroupedSampler(
             lengths_of(self.train_dataset),
-            self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size,
+            self.rows_a_device_and_step * self.args.world_size,
             self.args.seed if self.args.data_seed is None else self.args.data_seed,
         )
         return self.train_sampler
@@ -87,13 +114,17 @@ class Trainer(transformers.Trainer):
 
     def training_step(self, model, inputs, num_items_in_batch=None):
         loss = super().training_step(model, inputs, num_items_in_batch)
-        if not torch.isfinite(loss):
-            raise UserError(
-                f"the loss is {loss.item()} at step {self.state.global_step + 1}, "
-                f"learning rate {self._get_learning_rate():.2e}: lower --learning_rate or --max_grad_norm, "
-                f"or train in fp32 (--precision fp32)"
-            )
+        self.stop.add(loss)
         return loss
+
+    def rows_of_step(self, step: int) -> list[int]:
+        """The training rows of a step (0: the first), where their order is ours to know."""
+        sampler = getattr(self, "train_sampler", None)
+        if sampler is None:
+            return []
+        size, count = self.rows_a_device_and_step * self.args.world_size, len(sampler)
+        start = step % math.ceil(count / size) * size
+        return list(itertools.islice(iter(sampler), start, start + size))
 
     def evaluation_loop(self, *args, metric_key_prefix: str = "eval", **kwargs):
         output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
@@ -101,6 +132,59 @@ class Trainer(transformers.Trainer):
         if mean_loss is not None:
             output.metrics[f"{metric_key_prefix}_loss"] = mean_loss
         return output
+
+    def train(self, resume_from_checkpoint=None, **kwargs):
+        if resume_from_checkpoint and isinstance(self.train_dataset, StreamedChunks):
+            position = json.loads((Path(resume_from_checkpoint) / STREAM_POSITION).read_text(encoding="utf-8"))
+            self.train_dataset.go_on_from(position)
+            self.args.ignore_data_skip = True  # the stream begins where the checkpoint was: there is nothing to skip
+        return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
+
+    def _init_training_state(self, *args, **kwargs):
+        position = super()._init_training_state(*args, **kwargs)
+        best = self.state.best_model_checkpoint
+        if best and (fault := fault_of(Path(best))):
+            print(f"The best checkpoint so far, {best}, is lost: {fault}. The best from here on is kept", flush=True)
+            self.state.best_model_checkpoint = self.state.best_global_step = self.state.best_metric = None
+        return position
+
+    def _update_auto_batch_size(self, batch_size: int) -> None:
+        # Down to a divisor of the rows of a step, which stay the same; from the weights that the run began with.
+        rows = self.rows_a_device_and_step
+        fits = max(size for size in range(1, batch_size + 1) if rows % size == 0)
+        if fits == self.batch_size_tried:
+            raise torch.OutOfMemoryError(f"{fits} rows at a time: out of memory.")
+        if self.batch_size_tried is None:
+            self.first_weights = {name: weight.cpu().clone() for name, weight in self.model.state_dict().items()}
+        else:
+            print(f"Out of memory: now {fits} rows at a time, {rows // fits} times a step", flush=True)
+            self.model.load_state_dict(self.first_weights)
+            transformers.set_seed(self.args.seed)
+        self.batch_size_tried = fits
+        self.args.gradient_accumulation_steps = rows // fits
+        super()._update_auto_batch_size(fits)
+
+    def _get_output_dir(self, trial):
+        return str(self.writing_to or self.run_dir)
+
+    def _save_checkpoint(self, model, trial):
+        name = f"checkpoint-{self.state.global_step}"
+        needed = bytes_of_checkpoint(self.model, adapter_only=isinstance(self.model, PeftModel))
+        with written_whole(self.accelerator, self.run_dir, name, needed) as self.writing_to:
+            super()._save_checkpoint(model, trial)
+            if self.args.should_save:
+                self.complete_checkpoint(self.writing_to / name)
+        self.writing_to = None
+        if self.args.should_save:
+            rotate_checkpoints(str(self.run_dir), self.args.save_total_limit, self.state.best_model_checkpoint, True)
+
+    def complete_checkpoint(self, folder: Path) -> None:
+        if self.state.best_global_step == self.state.global_step:  # the best one is this one, and will move
+            self.state.best_model_checkpoint = str(self.run_dir / folder.name)
+            self.state.save_to_json(str(folder / TRAINER_STATE_NAME))
+        if isinstance(self.train_dataset, StreamedChunks):
+            position = self.train_dataset.position_after(self.state.global_step * self.train_dataset.batch_size)
+            (folder / STREAM_POSITION).write_text(json.dumps(position), encoding="utf-8")
 
     def _save(self, output_dir=None, state_dict=None):
         super()._save(output_dir, state_dict)
@@ -168,6 +252,7 @@ def classifier_trainer(
         data_collator=DataCollatorWithPadding(tokenizer, pad_to_multiple_of=PAD_TO_MULTIPLE_OF),
         compute_loss_func=classification_loss(args.label_smoothing_factor),
         compute_metrics=classification_metrics,
+        loss_of_guessing=math.log(model.config.num_labels),
     )
 
 
@@ -185,6 +270,7 @@ def masked_language_model_trainer(model: PreTrainedModel, args: MlmArguments, da
         compute_loss_func=pretraining_loss if args.nsp else masked_language_model_loss,
         compute_metrics=masked_language_model_metrics,
         preprocess_logits_for_metrics=token_losses,
+        loss_of_guessing=math.log(model.config.vocab_size),
     )
 
 
@@ -205,11 +291,14 @@ def train_and_evaluate(trainer: Trainer) -> dict[str, float]:
     args, results = trainer.args, {}
     if args.do_train:
         checkpoint = checkpoint_to_resume(args)
-        if args.resume_from_checkpoint == "auto":
+        if args.resume_from_checkpoint and args.process_index == 0:
+            for damaged in passed_over(args, checkpoint):
+                print(f"Passed over {damaged}", flush=True)
             print(f"Going on from {checkpoint}" if checkpoint else f"No checkpoint in {args.output_dir}: starting anew")
         if args.overwrite and args.should_save and holds_run(args.output_dir):
             forget_run(Path(args.output_dir))
-        results.update(trainer.train(resume_from_checkpoint=checkpoint).metrics)
+        with end_of_training(trainer.stop):
+            results.update(trainer.train(resume_from_checkpoint=checkpoint).metrics)
     if args.do_eval:
         results.update(trainer.evaluate())
     trained, frozen = count_parameters(trainer.model)

@@ -1,0 +1,122 @@
+"""Why a run stops before its end: a signal, a loss out of bounds, memory. Every process stops at the same step."""
+
+from __future__ import annotations
+
+import math
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+import torch
+from accelerate.utils.memory import should_reduce_batch_size
+from transformers import Trainer, TrainerCallback
+
+from .checkpoints import newest_checkpoint
+from .errors import LostProcess, UserError
+
+EXPLODED = 20  # times the loss of guessing
+STOPPED = 128 + signal.SIGTERM  # a shell's status for a process that SIGTERM ended; 143
+
+
+class StopTogether(TrainerCallback):
+    """Looks at each step's loss before the weights move, and at SIGTERM: a process that meets either one tells the
+    others, which else would wait for it.
+
+    `loss_of_guessing`: nats of a uniform guess, ln(classes). After SIGTERM the step in hand is finished and a
+    checkpoint is saved.
+    """
+
+    def __init__(self, trainer: Trainer, loss_of_guessing: float):
+        self.trainer, self.limit = trainer, EXPLODED * max(loss_of_guessing, math.log(2))
+        self.signalled = self.stopping = False
+        self.loss = 0.0
+        self.former_handler = None
+
+    def add(self, loss: torch.Tensor) -> None:
+        """A part of the step's loss: of one batch of `gradient_accumulation_steps`."""
+        self.loss = self.loss + loss.detach().float()
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        if threading.current_thread() is threading.main_thread():
+            self.former_handler = signal.signal(signal.SIGTERM, self.on_signal)
+
+    def on_train_end(self, args, state, control, **kwargs):
+        self.restore_handler()
+
+    def restore_handler(self) -> None:
+        if self.former_handler is not None:
+            signal.signal(signal.SIGTERM, self.former_handler)
+            self.former_handler = None
+
+    def on_signal(self, number, frame):
+        self.signalled = True
+
+    def on_pre_optimizer_step(self, args, state, control, **kwargs):
+        loss, self.loss = self.loss, 0.0
+        out_of_bounds = ~(loss.abs() <= self.limit)  # a NaN is not below it either
+        flags = torch.stack((out_of_bounds.float(), torch.full_like(loss, float(self.signalled)), loss))
+        if args.world_size > 1:
+            gathered = self.trainer.accelerator.gather(flags).reshape(-1, 3)
+            # The loss that broke the bounds, wherever it was; `max` hands a NaN on.
+            flags = torch.cat((gathered[:, :2].amax(0), gathered[:, 2].max().reshape(1)))
+        out_of_bounds, self.stopping, loss = flags.tolist()
+        if out_of_bounds:
+            self.refuse_loss(loss, args, state)
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if self.stopping:
+            control.should_save = control.should_training_stop = True
+
+    def refuse_loss(self, loss: float, args, state) -> NoReturn:
+        step, trainer = state.global_step + 1, self.trainer
+        rows = trainer.rows_of_step(state.global_step)
+        named = f" (training rows {', '.join(map(str, rows[:8]))}{', …' if len(rows) > 8 else ''})" if rows else ""
+        checkpoint = newest_checkpoint(trainer.run_dir)
+        last = f"the last checkpoint is {checkpoint}" if checkpoint else "there is no checkpoint yet"
+        raise UserError(
+            f"the loss is {loss:.4g} at step {step}{named}, learning rate {trainer._get_learning_rate():.2e}; {last}: "
+            "lower --learning_rate or --max_grad_norm, or train in fp32 (--precision fp32)"
+        )
+
+
+@contextmanager
+def end_of_training(stop: StopTogether) -> Iterator[None]:
+    """Around `train`: what ends it early is told in a line. A run that SIGTERM cut short ends with a status of its own,
+    `STOPPED`; memory and lost processes end as errors."""
+    args = stop.trainer.args
+    try:
+        yield
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        if is_out_of_memory(error):
+            raise UserError(
+                f"out of memory with --per_device_train_batch_size {args.per_device_train_batch_size}: "
+                "--auto_find_batch_size finds one that fits and keeps the rows of a step; or cut texts shorter "
+                f"({reason[:200]})"
+            ) from error
+        if args.world_size > 1 and is_lost_process(error):
+            raise LostProcess(
+                f"process {args.process_index} of {args.world_size} lost another one ({reason[:200]}): launch all "
+                "again with --resume_from_checkpoint auto"
+            ) from error
+        raise
+    finally:
+        stop.restore_handler()
+    if stop.stopping:
+        if args.process_index == 0:
+            checkpoint = newest_checkpoint(stop.trainer.run_dir)
+            print(f"Stopped by SIGTERM; saved {checkpoint}: go on with --resume_from_checkpoint auto", file=sys.stderr)
+        sys.exit(STOPPED)
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    no_size_fits = "No executable batch size found" in str(error)
+    return no_size_fits or isinstance(error, torch.OutOfMemoryError) or should_reduce_batch_size(error)
+
+
+def is_lost_process(error: RuntimeError) -> bool:
+    """gloo has no exception of its own: its messages name the file they come from."""
+    return isinstance(error, torch.distributed.DistError) or "gloo/transport" in str(error)
