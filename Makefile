@@ -5,7 +5,7 @@ BIN := .venv/bin
 LAUNCHER = $(BIN)/accelerate launch --quiet $(if $(LAUNCH),--config_file $(LAUNCH))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup finetune lora mlm-pretrain split predict base-text base-model bench test lint
+.PHONY: help setup finetune lora mlm-pretrain split predict base-text base-model bench test test-faults test-tools lint
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -42,8 +42,16 @@ base-model: setup  ## make the embedded base model again (after make base-text; 
 bench: setup  ## pretraining beside the stock pipeline, as JSON    ARGS="--quick" BENCHMARK=time_to_loss
 	$(BIN)/python benchmarks/$(or $(BENCHMARK),mlm).py $(ARGS)
 
-test: setup  ## every test, offline
+test: setup test-tools  ## every test, offline
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(ARGS)
+
+test-faults: setup test-tools  ## the whole of the tests of kills, damage and lost links, with their figures (root)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest --full -s tests/test_faults.py tests/test_hosts.py $(ARGS)
+
+test-tools:  ## what the tests need of Debian: Chromium for the report, iproute2 for two hosts
+	@which chromium ip >/dev/null || { apt-get update -qq && \
+		apt-get install -y -qq --no-install-recommends chromium iproute2; } >/dev/null || \
+		echo "Chromium or iproute2 is missing, and apt-get could not install it"
 
 lint: setup  ## ruff
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -3,29 +3,42 @@
 The short form runs with the other tests; `make test-faults` runs the whole and prints its figures.
 """
 
+import itertools
 import json
 import multiprocessing
 import os
 import random
+import re
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from conftest import ROOT, recipe
 from safetensors.torch import load_file
 
-from bert_recipes.checkpoints import MANIFEST, checkpoint_to_resume, fault_of, newest_checkpoint
+from bert_recipes.arguments import FinetuneArguments
+from bert_recipes.checkpoints import (
+    MANIFEST,
+    checkpoint_to_resume,
+    checkpoints_of,
+    fault_of,
+    newest_checkpoint,
+    passed_over,
+)
 from bert_recipes.errors import UserError, run
+from bert_recipes.training import Trainer
 
-STEPS = 40
+STEPS = 24
 OPTIONS = [
     *("--max_train_samples", "48", "--max_eval_samples", "16", "--max_test_samples", "8", "--no_baseline"),
     *("--per_device_train_batch_size", "8", "--max_length", "64", "--max_steps", str(STEPS), "--logging_steps", "1"),
-    *("--save_strategy", "steps", "--save_steps", "5", "--eval_strategy", "steps", "--eval_steps", "5"),
+    *("--save_strategy", "steps", "--save_steps", "4", "--eval_strategy", "steps", "--eval_steps", "4"),
     *("--disable_tqdm", "true"),
 ]
 
@@ -63,8 +76,14 @@ class Training:
             if not self.process.is_alive():
                 return False
             assert time.monotonic() < deadline, f"nothing happened: {self.said}"
-            time.sleep(0.002)
+            time.sleep(0.005)
         return True
+
+    def wait_for_step(self, step: int) -> None:
+        assert self.wait_for(lambda: self.steps_told() >= step), self.said
+
+    def steps_told(self) -> int:
+        return self.said.count("'loss'")
 
     def end(self, number: int | None = None) -> int:
         """Its status, after the signal of that number."""
@@ -75,8 +94,7 @@ class Training:
 
 
 def logged_steps(folder: Path) -> list[int]:
-    (newest, *_) = sorted(folder.glob("checkpoint-*"), key=lambda path: -int(path.name.rpartition("-")[2]))
-    history = json.loads((newest / "trainer_state.json").read_text())["log_history"]
+    history = json.loads((checkpoints_of(folder)[0] / "trainer_state.json").read_text())["log_history"]
     return [entry["step"] for entry in history if "loss" in entry]
 
 
@@ -111,8 +129,7 @@ def test_a_kill_at_any_moment_loses_nothing(whole, dropout_model, tmp_path, full
         draw, training = random.Random(number), Training(tmp_path / str(number), dropout_model)
         unfinished = training.folder / "unfinished"
         at_step = draw.randint(1, STEPS - 6)
-        assert training.wait_for(lambda: f"'loss'" in training.said)
-        training.wait_for(lambda: training.said.count("'loss'") >= at_step)  # noqa: B023
+        training.wait_for_step(at_step)
         if number % 2:
             training.wait_for(unfinished.exists)
         time.sleep(draw.uniform(0, 0.02))
@@ -133,9 +150,9 @@ def test_sigterm_saves_the_step_in_hand(whole, dropout_model, tmp_path, full):
     for number in range(terms):
         draw, training = random.Random(number), Training(tmp_path / str(number), dropout_model)
         at_step = draw.randint(1, STEPS - 6)
-        training.wait_for(lambda: training.said.count("'loss'") >= at_step)  # noqa: B023
+        training.wait_for_step(at_step)
         time.sleep(draw.uniform(0, 0.02))
-        seen = training.said.count("'loss'")
+        seen = training.steps_told()
         assert training.end(signal.SIGTERM) == 143, training.said
         newest = newest_checkpoint(training.folder)
         assert f"Stopped by SIGTERM; saved {newest}" in training.said
@@ -146,3 +163,219 @@ def test_sigterm_saves_the_step_in_hand(whole, dropout_model, tmp_path, full):
     print(
         f"\nSIGTERM at {terms} random moments: {terms} of {terms} saved and ended with equal weights, no step repeated"
     )
+
+
+@pytest.fixture(scope="module")
+def two_checkpoints(whole, tmp_path_factory) -> Path:
+    """The folder of a run that was cut off: its two newest checkpoints, and no more."""
+    folder = tmp_path_factory.mktemp("cut_off") / "run"
+    for path in checkpoints_of(whole):
+        shutil.copytree(path, folder / path.name)
+    assert len(checkpoints_of(folder)) == 2
+    return folder
+
+
+def resuming(folder: Path, checkpoint: str = "auto") -> FinetuneArguments:
+    return FinetuneArguments(output_dir=str(folder), resume_from_checkpoint=checkpoint, use_cpu=True)
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def change_a_byte(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def test_every_damage_is_found_and_an_older_checkpoint_serves(two_checkpoints, tmp_path):
+    newest, older = checkpoints_of(two_checkpoints)
+    names = [path.name for path in newest.iterdir()]
+    assert len(names) >= 8 and MANIFEST in names
+    found = 0
+    for number, (name, damage) in enumerate(itertools.product(names, (truncate, empty, remove, change_a_byte))):
+        folder = shutil.copytree(two_checkpoints, tmp_path / str(number))
+        damage(folder / newest.name / name)
+        args = resuming(folder)
+        chosen = checkpoint_to_resume(args)
+        assert chosen == str(folder / older.name)
+        (told,) = passed_over(args, chosen)
+        assert str(folder / newest.name) in told and (name in told or name == MANIFEST)
+        with pytest.raises(UserError, match="no whole checkpoint: "):
+            checkpoint_to_resume(resuming(folder, str(folder / newest.name)))
+        found += 1
+        damage(folder / older.name / name)
+        with pytest.raises(UserError, match=r"no checkpoint of .* can be gone on from: .*checkpoint-.*; .*checkpoint-"):
+            checkpoint_to_resume(args)
+        shutil.rmtree(folder)
+    print(f"\nDamaged checkpoints: {found} of {4 * len(names)} found (each file truncated, emptied, removed, changed)")
+
+
+def test_another_number_of_processes_is_told(two_checkpoints):
+    newest, _ = checkpoints_of(two_checkpoints)
+    assert fault_of(newest, 1) is None
+    assert fault_of(newest, 2) == "1 processes saved it, and this launch has 2"
+
+
+def test_a_best_checkpoint_that_is_damaged_is_let_go(whole, dropout_model, tmp_path):
+    """The newest checkpoint is whole, but the best one so far is not: the run goes on, and says so."""
+    folder = tmp_path / "run"
+    training = Training(folder, dropout_model, "--learning_rate", "1e-9")  # the first evaluation stays the best
+    training.wait_for(lambda: len(checkpoints_of(folder)) == 2 and not (folder / "unfinished").exists())
+    training.end(signal.SIGKILL)
+    best = checkpoints_of(folder)[-1]
+    assert best.name == "checkpoint-4"
+    truncate(best / "model.safetensors")
+    training = Training(folder, dropout_model, "--learning_rate", "1e-9", "--resume_from_checkpoint", "auto")
+    assert training.end() == 0, training.said
+    assert f"The best checkpoint so far, {best}, is lost: its model.safetensors has" in training.said
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 8 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("needs root, to mount a file system")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("foreseen", [True, False])
+def test_a_full_disk_leaves_the_former_checkpoint(small_disk, dropout_model, monkeypatch, capsys, foreseen):
+    folder = small_disk / "run"
+    argv = ["--model_name_or_path", str(dropout_model), "--output_dir", str(folder), *OPTIONS]
+    if not foreseen:  # the disk fills up while the checkpoint is written
+        monkeypatch.setattr("bert_recipes.training.bytes_of_checkpoint", lambda *args, **kwargs: 1)
+    with pytest.raises(UserError) as told:
+        recipe("finetune").main(argv)
+    message = str(told.value)
+    newest = newest_checkpoint(folder)
+    assert newest and not (folder / "unfinished").exists()
+    told = r"is full: a checkpoint takes about [\d.]+ MB, [\d.]+ MB are free. Make room for [\d.]+ MB"
+    assert re.search(told, message)
+    assert f"go on from {newest}" in message
+
+
+def test_an_exploding_loss_is_told(tmp_path, dropout_model):
+    argv = ["--model_name_or_path", str(dropout_model), "--output_dir", str(tmp_path / "run"), *OPTIONS]
+    told = r"the loss is [\d.e+]+ at step \d+ \(training rows .*\), learning rate .*; (the last|there is no) checkpoint"
+    with pytest.raises(UserError, match=told):
+        recipe("finetune").main([*argv, "--learning_rate", "30", "--warmup_steps", "0", "--max_grad_norm", "0"])
+
+
+@pytest.fixture
+def room_for_four(monkeypatch):
+    """A machine that runs out of memory above four rows at a time."""
+    whole_step, tried = Trainer.training_step, []
+
+    def training_step(self, model, inputs, *args, **kwargs):
+        tried.append(len(inputs["labels"]))
+        if tried[-1] > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB.")
+        return whole_step(self, model, inputs, *args, **kwargs)
+
+    monkeypatch.setattr(Trainer, "training_step", training_step)
+    return tried
+
+
+def test_less_memory_gives_smaller_batches_and_the_same_steps(tmp_path, tiny_model, room_for_four, capsys):
+    argv = ["--model_name_or_path", str(tiny_model), *OPTIONS]
+    finetune = recipe("finetune")
+    finetune.main([*argv, "--output_dir", str(tmp_path / "found"), "--auto_find_batch_size"])
+    assert room_for_four[:2] == [8, 4] and set(room_for_four[1:]) == {4}
+    assert "Out of memory: now 4 rows at a time, 2 times a step" in capsys.readouterr().out
+    given = ["--per_device_train_batch_size", "4", "--gradient_accumulation_steps", "2"]
+    finetune.main([*argv, "--output_dir", str(tmp_path / "given"), *given])
+    found, given = (load_file(tmp_path / name / "model.safetensors") for name in ("found", "given"))
+    assert all(torch.equal(found[name], weight) for name, weight in given.items())
+    with pytest.raises(UserError, match="out of memory with --per_device_train_batch_size 8: --auto_find_batch_size"):
+        finetune.main([*argv, "--output_dir", str(tmp_path / "told")])
+
+
+# --- two processes ---
+
+LOSS_OF_ONE = """
+import os, sys
+import torch
+from conftest import recipe
+from bert_recipes.errors import run
+from bert_recipes.training import Trainer
+
+whole_step = Trainer.training_step
+
+def training_step(self, *args, **kwargs):
+    loss = whole_step(self, *args, **kwargs)
+    if self.state.global_step == 5 and self.args.process_index == 1:
+        self.stop.add(torch.tensor(float("nan")))
+    return loss
+
+Trainer.training_step = training_step
+run(lambda: recipe("finetune").main(sys.argv[1:]))
+"""
+
+
+def launch_two(folder: Path, script: str, model: Path, *words: str) -> subprocess.Popen:
+    """In a process group of its own, as a launch from a shell or a scheduler is."""
+    argv = ["accelerate", "launch", "--config_file", "recipes/accelerate/cpu_2.yaml", script]
+    argv += ["--model_name_or_path", str(model), "--output_dir", str(folder), *OPTIONS, *words]
+    tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    log = folder.with_suffix(".txt").open("a")
+    return subprocess.Popen(
+        argv, cwd=ROOT, stdout=log, stderr=log, start_new_session=True,
+        env={**os.environ, "PATH": tools, "PYTHONPATH": str(ROOT / "tests")},
+    )  # fmt: skip
+
+
+def wait_until(condition, what: str) -> None:
+    deadline = time.monotonic() + 200
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+
+
+def test_sigterm_of_a_launch_of_two_saves_one_checkpoint_of_both(dropout_model, tmp_path, full):
+    folder = tmp_path / "run"
+    launch = launch_two(folder, "recipes/finetune.py", dropout_model, "--max_steps", "400", "--eval_strategy", "no")
+    wait_until(lambda: checkpoints_of(folder), "no checkpoint came")
+    os.killpg(launch.pid, signal.SIGTERM)
+    assert launch.wait(100) != 0
+    said = folder.with_suffix(".txt").read_text()
+    newest = checkpoints_of(folder)[0]
+    assert fault_of(newest, 2) is None and said.count(f"Stopped by SIGTERM; saved {newest}") == 1, said
+
+
+def test_a_loss_out_of_bounds_in_one_process_stops_both(dropout_model, tmp_path):
+    (tmp_path / "script.py").write_text(LOSS_OF_ONE)
+    launch = launch_two(tmp_path / "run", str(tmp_path / "script.py"), dropout_model)
+    assert launch.wait(200) != 0
+    said = (tmp_path / "run.txt").read_text()
+    told = [line for line in said.splitlines() if line.startswith("error: ")]
+    assert len(told) == 1 and "the loss is nan at step 6 (training rows" in told[0], said
+    assert f"the last checkpoint is {tmp_path / 'run' / 'checkpoint-4'}" in told[0]
+
+
+def test_a_process_that_is_killed_ends_the_launch(dropout_model, tmp_path):
+    folder = tmp_path / "run"
+    launch = launch_two(folder, "recipes/finetune.py", dropout_model, "--max_steps", "400", "--eval_strategy", "no")
+    wait_until(lambda: checkpoints_of(folder), "no checkpoint came")
+    workers = psutil.Process(launch.pid).children(recursive=True)
+    second = next(worker for worker in workers if worker.environ().get("RANK") == "1")
+    started = time.monotonic()
+    second.kill()
+    assert launch.wait(60) != 0
+    seconds = time.monotonic() - started
+    assert not any(worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE for worker in workers)
+    assert newest_checkpoint(folder, 2)
+    print(f"\nOne of two processes killed: the launch ended after {seconds:.1f} s")

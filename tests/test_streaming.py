@@ -55,6 +55,25 @@ def test_order_and_masks_are_a_function_of_the_seed(paragraphs, tokenizer, tmp_p
     assert runs[0] == runs[1] != runs[2]
 
 
+@pytest.mark.parametrize("examples", [0, 1, 57, 400])
+def test_a_stream_goes_on_where_it_was_without_reading_what_came_before(
+    paragraphs, tokenizer, tmp_path, monkeypatch, examples
+):
+    (tmp_path / "a.txt").write_text("\n".join(paragraphs), encoding="utf-8")
+    monkeypatch.setattr(streaming, "BLOCK_BYTES", 5000)
+    whole = stream(tmp_path / "a.txt", tokenizer, tmp_path)
+    expected = list(itertools.islice(whole, examples + 70))  # drawn ahead, as a data loader does
+    position = json.loads(json.dumps(whole.position_after(examples)))
+    resumed, read = stream(tmp_path / "a.txt", tokenizer, tmp_path), []
+    rows = resumed.rows
+    monkeypatch.setattr(resumed, "rows", lambda block: read.append(block) or rows(block))
+    resumed.go_on_from(position)
+    found = list(itertools.islice(resumed, 70))
+    assert list(map(original, found)) == list(map(original, expected[examples:]))
+    assert all((one["labels"] == two["labels"]).all() for one, two in zip(found, expected[examples:], strict=True))
+    assert len(read) < 8  # blocks; the first 400 examples are 20 of them
+
+
 @pytest.mark.parametrize("given", [{"whole_word_mask": True}, {"nsp": True}])
 def test_a_stream_has_words_and_pairs_too(paragraphs, tokenizer, tmp_path, given):
     (tmp_path / "a.txt").write_text("\n".join(paragraphs), encoding="utf-8")

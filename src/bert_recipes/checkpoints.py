@@ -18,6 +18,7 @@ from .errors import UserError
 
 MANIFEST = "files.json"  # name -> bytes and CRC-32 of each file of a checkpoint; and the number of processes
 UNFINISHED = "unfinished"  # a folder beside the checkpoints: the one that is being written
+SLACK = 1_000_000  # bytes: a tokenizer, and what else is small
 PARTS = ("checkpoint-*", UNFINISHED, "adapter", "figures")
 
 
@@ -32,7 +33,9 @@ def written_whole(accelerator: Accelerator, output_dir: Path, name: str, needed:
     unfinished, writes = output_dir / UNFINISHED, accelerator.is_main_process
     if writes:
         shutil.rmtree(unfinished, ignore_errors=True)
-        refuse_full_disk(output_dir, needed)
+        output_dir.mkdir(parents=True, exist_ok=True)
+        if (free := shutil.disk_usage(output_dir).free) < needed:
+            raise full_disk(output_dir, needed, free)
     accelerator.wait_for_everyone()  # each process writes its random state beside the model
     try:
         yield unfinished
@@ -43,32 +46,29 @@ def written_whole(accelerator: Accelerator, output_dir: Path, name: str, needed:
             os.replace(unfinished / name, output_dir / name)
             synchronise(output_dir)
             unfinished.rmdir()
-    except Exception as error:
-        written = size_of(unfinished)
+    except Exception as error:  # safetensors, torch and json each have an exception of their own for a full disk
+        free, written = shutil.disk_usage(output_dir).free, size_of(unfinished)
         shutil.rmtree(unfinished, ignore_errors=True)
-        if not isinstance(error, UserError):  # safetensors, torch and json each have an exception for a full disk
-            refuse_full_disk(output_dir, max(needed, written + 1), error)
+        if free < max(needed - written, SLACK) or "No space left" in str(error):
+            raise full_disk(output_dir, max(needed, free + written + SLACK), free + written) from error
         raise
     accelerator.wait_for_everyone()
 
 
-def refuse_full_disk(output_dir: Path, needed: int, cause: Exception | None = None) -> None:
-    output_dir.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(output_dir).free
-    if free < needed:
-        former = newest_checkpoint(output_dir)
-        raise UserError(
-            f"the disk of {output_dir} is full: a checkpoint takes about {needed / 1e6:,.1f} MB, {free / 1e6:,.1f} MB "
-            f"are free. Make room for {(needed - free) / 1e6:,.1f} MB more, then "
-            + (f"go on from {former} with --resume_from_checkpoint auto" if former else "start anew")
-        ) from cause
+def full_disk(output_dir: Path, needed: int, free: int) -> UserError:
+    former = newest_checkpoint(output_dir)
+    return UserError(
+        f"the disk of {output_dir} is full: a checkpoint takes about {needed / 1e6:,.1f} MB, {free / 1e6:,.1f} MB are "
+        f"free. Make room for {(needed - free) / 1e6:,.1f} MB more, then "
+        + (f"go on from {former} with --resume_from_checkpoint auto" if former else "start anew")
+    )
 
 
 def bytes_of_checkpoint(model: torch.nn.Module, adapter_only: bool) -> int:
     """Weights, and AdamW's two moments of those that train; all else is small."""
     trained = sum(weight.numel() * weight.element_size() for weight in model.parameters() if weight.requires_grad)
     frozen = sum(weight.numel() * weight.element_size() for weight in model.parameters() if not weight.requires_grad)
-    return 3 * trained + (0 if adapter_only else frozen) + 1_000_000
+    return 3 * trained + (0 if adapter_only else frozen) + SLACK
 
 
 def size_of(folder: Path) -> int:
@@ -80,7 +80,7 @@ def seal(folder: Path, processes: int) -> None:
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     files = {str(path.relative_to(folder)): [path.stat().st_size, checksum(path)] for path in paths}
     manifest = folder / MANIFEST
-    manifest.write_text(json.dumps({"processes": processes, "files": files}, indent=1) + "\n", encoding="utf-8")
+    manifest.write_text(json.dumps({"processes": processes, "files": files}, indent=1), encoding="utf-8")
     for path in (*paths, manifest, folder):
         synchronise(path)
 
