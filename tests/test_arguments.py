@@ -183,3 +183,13 @@ def test_processes_that_would_train_apart_are_stopped(monkeypatch):
 
     with pytest.raises(UserError, match="2 processes were launched, but they train as 1"):
         refuse_separate_runs(type("Arguments", (), {"world_size": 1})())
+
+
+@pytest.mark.parametrize("value", ["../elsewhere", "outputs/../../elsewhere", "~/runs"])
+def test_a_config_file_does_not_write_out_of_the_folder_by_accident(tmp_path, monkeypatch, value):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run.yaml").write_text(f"output_dir: {value}\n")
+    with pytest.raises(UserError, match=f"--config run.yaml: output_dir {value} leads out of this folder"):
+        parse(FinetuneArguments, argv=["--config", "run.yaml"])
+    (tmp_path / "run.yaml").write_text(f"output_dir: {tmp_path / 'given'}\n")
+    assert parse(FinetuneArguments, argv=["--config", "run.yaml"])[0].output_dir == str(tmp_path / "given")

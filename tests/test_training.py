@@ -255,6 +255,23 @@ def test_a_stream_trains_and_a_resumed_run_goes_on_in_it(tmp_path, dropout_model
     assert results["eval_loss"] > 0 and whole.state.num_input_tokens_seen > 1000
 
 
+def test_bf16_on_a_cpu_keeps_to_the_loss_of_fp32(tmp_path, model_args, pretraining_data):
+    losses = {}
+    for precision in ("fp32", "bf16"):
+        trainer = pretrainer(
+            tmp_path, model_args, pretraining_data, precision=precision, max_steps=200, logging_steps=10,
+            per_device_train_batch_size=8, learning_rate=1e-3, eval_strategy="no",
+        )  # fmt: skip
+        trainer.train()
+        losses[precision] = logged(trainer, "loss")
+    assert losses["fp32"][-1] < losses["fp32"][0] - 1  # it learns
+    gap = abs(losses["bf16"][-1] / losses["fp32"][-1] - 1)
+    print(
+        f"\nAfter 200 steps: loss {losses['fp32'][-1]:.4f} in fp32, {losses['bf16'][-1]:.4f} in bf16 ({gap:.2%} apart)"
+    )
+    assert gap < 0.02
+
+
 def test_masks_change_with_the_epoch(tmp_path, model_args, pretraining_data):
     trainer = pretrainer(tmp_path, model_args, pretraining_data, max_steps=-1, num_train_epochs=2)
     before = trainer.train_dataset[0]["labels"]

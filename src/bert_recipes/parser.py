@@ -18,6 +18,8 @@ from .errors import UserError
 
 # Those of transformers.TrainingArguments that most runs set; the help shows them with the recipe's own.
 OFTEN_SET = {"output_dir", "num_train_epochs", "max_steps", "gradient_accumulation_steps", "seed", "bf16", "fp16"}
+# Arguments that name what a run writes.
+WRITTEN_TO = ("output_dir", "output_file")
 
 
 class RecipeParser(HfArgumentParser):
@@ -62,11 +64,23 @@ class RecipeParser(HfArgumentParser):
         for key, value in config.items():
             if f"--{key}" not in self._option_string_actions or key in ("config", "help"):
                 raise UserError(f"--config {path}: " + unknown_name(f"--{key}", self._option_string_actions, "key"))
+            if key in WRITTEN_TO:
+                refuse_escape(path, key, str(value))
             if isinstance(value, list):
                 words += [f"--{key}", *map(str, value)]
             elif value is not None:
                 words.append(f"--{key}={json.dumps(value) if isinstance(value, dict) else value}")
         return words
+
+
+def refuse_escape(config: str, key: str, value: str) -> None:
+    """A file that came with a colleague's folders must not write where nobody looks for it."""
+    outside = not Path(value).is_absolute() and not Path(value).resolve().is_relative_to(Path.cwd().resolve())
+    if outside or value.startswith("~"):
+        raise UserError(
+            f"--config {config}: {key} {value} leads out of this folder: give --{key} on the command line, or write "
+            "the whole path"
+        )
 
 
 class OneNameFormatter(argparse.ArgumentDefaultsHelpFormatter):
