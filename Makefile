@@ -3,6 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 LAUNCHER = $(BIN)/accelerate launch --quiet $(if $(LAUNCH),--config_file $(LAUNCH))
+FAULTS = tests/test_faults.py tests/test_hosts.py tests/test_launch.py tests/test_streaming.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup finetune lora mlm-pretrain split predict base-text base-model bench test test-faults test-tools lint
@@ -46,7 +47,7 @@ test: setup test-tools  ## every test, offline
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(ARGS)
 
 test-faults: setup test-tools  ## the whole of the tests of kills, damage and lost links, with their figures (root)
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest --full -s tests/test_faults.py tests/test_hosts.py $(ARGS)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest --full -s $(FAULTS) $(ARGS)
 
 test-tools:  ## what the tests need of Debian: Chromium for the report, iproute2 for two hosts
 	@which chromium ip >/dev/null || { apt-get update -qq && \

@@ -7,10 +7,24 @@ import pytest
 from conftest import execute, recipe, short
 
 from bert_recipes.arguments import DataArguments
+from bert_recipes.checkpoints import checkpoints_of
 from bert_recipes.documents import load_documents
 
 CASES = {
-    "finetune": [],
+    # A rate so high that the best checkpoint is not the last.
+    "finetune": [
+        *(
+            "--learning_rate",
+            "0.05",
+            "--warmup_steps",
+            "0",
+            "--metric_for_best_model",
+            "loss",
+            "--eval_strategy",
+            "steps",
+        ),
+        *("--eval_strategy", "steps", "--eval_steps", "1", "--save_strategy", "steps", "--save_steps", "1"),
+    ],
     "lora": [],
     "mlm_pretrain": ["--whole_word_mask", "--nsp"],
     "mlm_pretrain, streamed": ["--streaming", "--train_file", "train.txt", "--validation_file", "validation.txt"],
@@ -35,8 +49,9 @@ def test_two_processes_give_the_figures_of_one(case, tiny_model, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     logs, results = {}, {}
     for folder in ("one", "two"):
-        (checkpoint, *_) = sorted((tmp_path / folder).glob("checkpoint-*"))
-        history = json.loads((checkpoint / "trainer_state.json").read_text())["log_history"]
+        state = json.loads((checkpoints_of(tmp_path / folder)[0] / "trainer_state.json").read_text())
+        assert name != "finetune" or state["best_global_step"] < state["global_step"]
+        history = state["log_history"]
         logs[folder] = [(entry["loss"], entry["grad_norm"]) for entry in history if "loss" in entry]
         results[folder] = json.loads((tmp_path / folder / "all_results.json").read_text())
     assert len(logs["one"]) >= 3
@@ -70,3 +85,26 @@ def test_two_processes_from_scratch_have_one_vocabulary(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     first, second = ((tmp_path / f"rank{rank}.txt").read_text(encoding="utf-8") for rank in (0, 1))
     assert first == second and len(first.split()) > 2000
+
+
+def test_two_processes_of_a_core_each_beside_one(tmp_path, full):
+    """Prints what the second process adds; the ideal is 2. Weights and rows of the embedded model's own recipe."""
+    steps, rounds = (30, 3) if full else (4, 1)
+    options = ["--max_train_samples", "1000", "--max_eval_samples", "8", "--no_baseline", "--no_do_predict"]
+    options += ["--max_steps", str(steps), "--max_length", "64", "--eval_strategy", "no", "--save_strategy", "no"]
+    launches = {
+        1: ["taskset", "-c", "0", "accelerate", "launch", "--config_file", "recipes/accelerate/cpu_1.yaml"],
+        2: ["accelerate", "launch", "--config_file", "recipes/accelerate/cpu_2.yaml"],
+    }
+    ratios = []
+    for number in range(rounds):
+        speeds = {}
+        for processes, launch in launches.items():
+            folder = tmp_path / f"{number}_{processes}"
+            done = execute(*launch, "recipes/finetune.py", *options, "--output_dir", str(folder))
+            assert done.returncode == 0, done.stdout + done.stderr
+            speeds[processes] = json.loads((folder / "all_results.json").read_text())["train_samples_per_second"]
+        ratios.append(speeds[2] / speeds[1])
+    told = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+    print(f"\nThroughput of two processes beside one, a core each: {told}; the ideal is 2")
+    assert min(ratios) > 0

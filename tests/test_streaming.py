@@ -6,6 +6,7 @@ import re
 from collections import Counter
 
 import numpy as np
+import psutil
 import pytest
 from conftest import ROOT, execute
 
@@ -107,6 +108,38 @@ def test_mistakes_name_the_place(tokenizer, tmp_path, name, content, message):
 def test_streaming_wants_to_know_how_long():
     with pytest.raises(UserError, match="--streaming needs --max_steps"):
         MlmArguments(output_dir="x", streaming=True)
+
+
+def test_of_ten_million_short_rows_a_block_is_in_memory(tokenizer, tmp_path, monkeypatch, full):
+    """Resident memory after each block, and how much of the file a resumed run reads before its first example."""
+    rows, blocks = (10_000_000, 8) if full else (20_000, 5)
+    if not full:
+        monkeypatch.setattr(streaming, "BLOCK_BYTES", 100_000)
+    with (tmp_path / "rows.txt").open("w", encoding="utf-8") as file:
+        for start in range(0, rows, 10_000):
+            file.writelines(f"第{row}行，今天的天气很好。\n" for row in range(start, min(start + 10_000, rows)))
+    chunks = stream(tmp_path / "rows.txt", tokenizer, tmp_path)
+    assert chunks.blocks >= blocks
+    drawn, memory = 0, []
+    for _ in chunks:
+        drawn += 1
+        if len(chunks.passed) > len(memory) + 1:  # a block has ended
+            memory.append(psutil.Process().memory_info().rss / 1e6)
+            if len(memory) == blocks - 1:
+                break
+    position = chunks.position_after(drawn)
+    resumed = stream(tmp_path / "rows.txt", tokenizer, tmp_path)
+    resumed.go_on_from(position)
+    before = psutil.Process().io_counters().read_chars
+    next(iter(resumed))
+    read = (psutil.Process().io_counters().read_chars - before) / 1e6
+    size = (tmp_path / "rows.txt").stat().st_size / 1e6
+    print(
+        f"\n{rows:,} rows, {size:.0f} MB: resident memory {memory[0]:.0f} MB after the first block, "
+        f"{memory[-1]:.0f} MB after {len(memory)}; after {drawn:,} rows a resumed run reads {read:.1f} MB"
+    )
+    assert memory[-1] < 1.1 * memory[0]
+    assert read < 2.5
 
 
 RUNS = """

@@ -172,6 +172,8 @@ class Trainer(transformers.Trainer):
         needed = bytes_of_checkpoint(self.model, adapter_only=isinstance(self.model, PeftModel))
         with written_whole(self.accelerator, self.run_dir, name, needed) as self.writing_to:
             super()._save_checkpoint(model, trial)
+            if self.state.best_global_step == self.state.global_step:  # the best one is this one, and will move
+                self.state.best_model_checkpoint = str(self.run_dir / name)
             if self.args.should_save:
                 self.complete_checkpoint(self.writing_to / name)
         self.writing_to = None
@@ -179,9 +181,7 @@ class Trainer(transformers.Trainer):
             rotate_checkpoints(str(self.run_dir), self.args.save_total_limit, self.state.best_model_checkpoint, True)
 
     def complete_checkpoint(self, folder: Path) -> None:
-        if self.state.best_global_step == self.state.global_step:  # the best one is this one, and will move
-            self.state.best_model_checkpoint = str(self.run_dir / folder.name)
-            self.state.save_to_json(str(folder / TRAINER_STATE_NAME))
+        self.state.save_to_json(str(folder / TRAINER_STATE_NAME))
         if isinstance(self.train_dataset, StreamedChunks):
             position = self.train_dataset.position_after(self.state.global_step * self.train_dataset.batch_size)
             (folder / STREAM_POSITION).write_text(json.dumps(position), encoding="utf-8")
