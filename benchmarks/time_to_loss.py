@@ -16,12 +16,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import sys
 import tempfile
 
 import torch
-from mlm import MASKED, SIZES, TakeTurns, joined_blocks, model_of, our_trainer, stock_trainer
+from mlm import MASKED, SIZES, TakeTurns, imported_once, joined_blocks, model_of, our_trainer, stock_trainer
 from torch.nn import functional
 from transformers import AutoTokenizer, BertForMaskedLM, DataCollatorForLanguageModeling, PrinterCallback
 
@@ -88,7 +87,7 @@ def work(kind: str, steps: int, learning_rate: float, pipe) -> None:
 
 def train_in_turns(runs: dict[str, tuple[str, int, float]], turns: int) -> dict[str, list[tuple[float, float]]]:
     """`runs`: name -> kind, steps, learning rate. Each one's curve: seconds of training so far, held-out loss."""
-    context = multiprocessing.get_context("spawn")
+    context = imported_once()
     pipes, workers = {}, []
     for name, run in runs.items():
         pipes[name], theirs = context.Pipe()

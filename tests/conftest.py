@@ -32,6 +32,15 @@ def pytest_addoption(parser):
     parser.addoption("--full", action="store_true", help="the whole of the tests of faults: `make test-faults`")
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "full: a test that has a shorter one beside it, run by `make test-faults`")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("full"):
+        items[:] = [item for item in items if not item.get_closest_marker("full")]
+
+
 @pytest.fixture(scope="session")
 def full(pytestconfig) -> bool:
     return pytestconfig.getoption("full")

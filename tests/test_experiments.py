@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from conftest import recipe
 from scipy import stats
+from transformers import AlbertConfig, GPT2Config
 
 from bert_recipes.builtin_corpora import load_builtin
 from bert_recipes.errors import UserError
@@ -142,6 +143,26 @@ def test_a_mistake_is_told_before_anything_is_trained(arguments, tmp_path, words
     with pytest.raises(UserError, match=message):
         split(tmp_path / "split", *arguments, *words)
     assert not (tmp_path / "split" / "results.json").exists()
+
+
+def test_a_model_or_labels_that_no_question_can_be_put_to(arguments, tmp_path, tokenizer):
+    shared = {"vocab_size": len(tokenizer), "hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 16}
+    for name, config in (
+        ("albert", AlbertConfig(embedding_size=8, **shared)),
+        ("gpt", GPT2Config(n_embd=16, n_head=2)),
+    ):
+        config.save_pretrained(tmp_path / name)
+        tokenizer.save_pretrained(tmp_path / name)
+    for name, message in (
+        ("albert", "models of type albert have no stack of layers that can be compared"),
+        ("gpt", "models of type gpt2 do not guess masked tokens"),
+    ):
+        with pytest.raises(UserError, match=message):
+            split(tmp_path / "split", *arguments, "--model_name_or_path", str(tmp_path / name))
+    (tmp_path / "one.jsonl").write_text("".join(f'{{"text": "第{row}行", "label": "a"}}\n' for row in range(40)))
+    with pytest.raises(UserError, match=r"one\.jsonl has one label only, 'a'"):
+        split(tmp_path / "split", *arguments, "--train_file", str(tmp_path / "one.jsonl"))
+    assert not (tmp_path / "split").exists()
 
 
 def test_the_folder_of_another_experiment_is_left_alone(experiment, arguments, tmp_path):

@@ -5,7 +5,6 @@ The short form runs with the other tests; `make test-faults` runs the whole and 
 
 import itertools
 import json
-import multiprocessing
 import os
 import random
 import re
@@ -14,12 +13,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 import torch
 from conftest import ROOT, recipe
+from processes import run_recipe, said, start, statuses
 from safetensors.torch import load_file
 
 from bert_recipes.arguments import FinetuneArguments
@@ -31,7 +31,7 @@ from bert_recipes.checkpoints import (
     newest_checkpoint,
     passed_over,
 )
-from bert_recipes.errors import UserError, run
+from bert_recipes.errors import UserError
 from bert_recipes.training import Trainer
 
 STEPS = 24
@@ -42,38 +42,24 @@ OPTIONS = [
     *("--disable_tqdm", "true"),
 ]
 
-context = multiprocessing.get_context("forkserver")  # what a run imports is imported once for all
-context.set_forkserver_preload(["bert_recipes.reporting", "conftest"])
-
-
-def run_recipe(name: str, argv: list[str], log: Path) -> None:
-    os.setsid()
-    with log.open("a", encoding="utf-8") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    sys.argv = [name, *argv]
-    torch.set_num_threads(1)
-    run(lambda: recipe(name).main(argv))
-
 
 class Training:
-    """finetune.py in a process of its own, which can be killed; what it says is in `said`."""
+    """finetune.py in processes of its own, which can be killed."""
 
-    def __init__(self, folder: Path, model: Path, *words: str, name: str = "finetune"):
+    def __init__(self, folder: Path, model: Path, *words: str, processes: int = 1, target: Callable = run_recipe):
         self.folder, self.log = folder, folder.with_suffix(".txt")
         argv = ["--model_name_or_path", str(model), "--output_dir", str(folder), *OPTIONS, *words]
-        self.process = context.Process(target=run_recipe, args=(name, argv, self.log))
-        self.process.start()
+        self.processes = start(self.log, target, "finetune", argv, processes=processes)
 
     @property
     def said(self) -> str:
-        return self.log.read_text(encoding="utf-8") if self.log.exists() else ""
+        return said(self.log)
 
     def wait_for(self, condition) -> bool:
         """Until the condition holds (True), or the process has ended (False)."""
         deadline = time.monotonic() + 200
         while not condition():
-            if not self.process.is_alive():
+            if not self.processes[0].is_alive():
                 return False
             assert time.monotonic() < deadline, f"nothing happened: {self.said}"
             time.sleep(0.005)
@@ -86,11 +72,10 @@ class Training:
         return self.said.count("'loss'")
 
     def end(self, number: int | None = None) -> int:
-        """Its status, after the signal of that number."""
+        """The first one's status, after the signal of that number."""
         if number is not None:
-            os.kill(self.process.pid, number)
-        self.process.join(200)
-        return self.process.exitcode
+            os.kill(self.processes[0].pid, number)
+        return statuses(self.processes)[0]
 
 
 def logged_steps(folder: Path) -> list[int]:
@@ -306,76 +291,57 @@ def test_less_memory_gives_smaller_batches_and_the_same_steps(tmp_path, tiny_mod
 
 # --- two processes ---
 
-LOSS_OF_ONE = """
-import os, sys
-import torch
-from conftest import recipe
-from bert_recipes.errors import run
-from bert_recipes.training import Trainer
 
-whole_step = Trainer.training_step
-
-def training_step(self, *args, **kwargs):
-    loss = whole_step(self, *args, **kwargs)
-    if self.state.global_step == 5 and self.args.process_index == 1:
-        self.stop.add(torch.tensor(float("nan")))
-    return loss
-
-Trainer.training_step = training_step
-run(lambda: recipe("finetune").main(sys.argv[1:]))
-"""
-
-
-def launch_two(folder: Path, script: str, model: Path, *words: str) -> subprocess.Popen:
-    """In a process group of its own, as a launch from a shell or a scheduler is."""
-    argv = ["accelerate", "launch", "--config_file", "recipes/accelerate/cpu_2.yaml", script]
-    argv += ["--model_name_or_path", str(model), "--output_dir", str(folder), *OPTIONS, *words]
+def test_sigterm_of_a_launch_of_two_saves_one_checkpoint_of_both(dropout_model, tmp_path):
+    """Through accelerate: the signal goes to the process group, as from a shell or a scheduler."""
+    folder, log = tmp_path / "run", tmp_path / "log.txt"
+    argv = ["accelerate", "launch", "--config_file", "recipes/accelerate/cpu_2.yaml", "recipes/finetune.py"]
+    argv += ["--model_name_or_path", str(dropout_model), "--output_dir", str(folder), *OPTIONS]
     tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    log = folder.with_suffix(".txt").open("a")
-    return subprocess.Popen(
-        argv, cwd=ROOT, stdout=log, stderr=log, start_new_session=True,
-        env={**os.environ, "PATH": tools, "PYTHONPATH": str(ROOT / "tests")},
-    )  # fmt: skip
-
-
-def wait_until(condition, what: str) -> None:
+    with log.open("w") as file:
+        launch = subprocess.Popen(
+            [*argv, "--max_steps", "4000", "--eval_strategy", "no"], cwd=ROOT, stdout=file, stderr=file,
+            start_new_session=True, env={**os.environ, "PATH": tools},
+        )  # fmt: skip
     deadline = time.monotonic() + 200
-    while not condition():
-        assert time.monotonic() < deadline, what
+    while not checkpoints_of(folder):
+        assert time.monotonic() < deadline and launch.poll() is None, log.read_text()
         time.sleep(0.02)
-
-
-def test_sigterm_of_a_launch_of_two_saves_one_checkpoint_of_both(dropout_model, tmp_path, full):
-    folder = tmp_path / "run"
-    launch = launch_two(folder, "recipes/finetune.py", dropout_model, "--max_steps", "400", "--eval_strategy", "no")
-    wait_until(lambda: checkpoints_of(folder), "no checkpoint came")
     os.killpg(launch.pid, signal.SIGTERM)
     assert launch.wait(100) != 0
-    said = folder.with_suffix(".txt").read_text()
     newest = checkpoints_of(folder)[0]
-    assert fault_of(newest, 2) is None and said.count(f"Stopped by SIGTERM; saved {newest}") == 1, said
+    assert fault_of(newest, 2) is None and log.read_text().count(f"Stopped by SIGTERM; saved {newest}") == 1
+
+
+def lose_the_loss_of_one(name: str, argv: list[str]) -> None:
+    whole_step = Trainer.training_step
+
+    def training_step(self, *args, **kwargs):
+        loss = whole_step(self, *args, **kwargs)
+        if self.state.global_step == 5 and self.args.process_index == 1:
+            self.stop.add(torch.tensor(float("nan")))
+        return loss
+
+    Trainer.training_step = training_step
+    run_recipe(name, argv)
 
 
 def test_a_loss_out_of_bounds_in_one_process_stops_both(dropout_model, tmp_path):
-    (tmp_path / "script.py").write_text(LOSS_OF_ONE)
-    launch = launch_two(tmp_path / "run", str(tmp_path / "script.py"), dropout_model)
-    assert launch.wait(200) != 0
-    said = (tmp_path / "run.txt").read_text()
-    told = [line for line in said.splitlines() if line.startswith("error: ")]
-    assert len(told) == 1 and "the loss is nan at step 6 (training rows" in told[0], said
-    assert f"the last checkpoint is {tmp_path / 'run' / 'checkpoint-4'}" in told[0]
+    training = Training(tmp_path / "run", dropout_model, processes=2, target=lose_the_loss_of_one)
+    assert statuses(training.processes) == [2, 2], training.said
+    (told,) = [line for line in training.said.splitlines() if line.startswith("error: ")]
+    assert "the loss is nan at step 6 (training rows" in told
+    assert f"the last checkpoint is {tmp_path / 'run' / 'checkpoint-4'}" in told
 
 
-def test_a_process_that_is_killed_ends_the_launch(dropout_model, tmp_path):
-    folder = tmp_path / "run"
-    launch = launch_two(folder, "recipes/finetune.py", dropout_model, "--max_steps", "400", "--eval_strategy", "no")
-    wait_until(lambda: checkpoints_of(folder), "no checkpoint came")
-    workers = psutil.Process(launch.pid).children(recursive=True)
-    second = next(worker for worker in workers if worker.environ().get("RANK") == "1")
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_process_that_is_killed_ends_the_other(dropout_model, tmp_path, lost):
+    words = ["--max_steps", "4000", "--eval_strategy", "no"]
+    training = Training(tmp_path / "run", dropout_model, *words, processes=2)
+    training.wait_for(lambda: checkpoints_of(training.folder))
     started = time.monotonic()
-    second.kill()
-    assert launch.wait(60) != 0
-    seconds = time.monotonic() - started
-    assert not any(worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE for worker in workers)
-    assert newest_checkpoint(folder, 2)
-    print(f"\nOne of two processes killed: the launch ended after {seconds:.1f} s")
+    training.processes[lost].kill()
+    assert statuses(training.processes, 60)[1 - lost] == 1, training.said
+    assert f"error: process {1 - lost} of 2 lost another one" in training.said
+    assert newest_checkpoint(training.folder, 2)
+    print(f"\nProcess {lost} of two killed: the other ended after {time.monotonic() - started:.1f} s")

@@ -1,14 +1,20 @@
 """Two processes on one machine do what one does: the same losses, the same scores, every row predicted once."""
 
 import json
+from pathlib import Path
 
 import pandas
 import pytest
 from conftest import execute, recipe, short
+from processes import run_recipe, said, start, statuses
 
-from bert_recipes.arguments import DataArguments
+from bert_recipes.arguments import DataArguments, MlmArguments, ModelArguments
 from bert_recipes.checkpoints import checkpoints_of
 from bert_recipes.documents import load_documents
+from bert_recipes.errors import leave_group
+from bert_recipes.models import load_or_train_tokenizer
+
+CPU_2 = "recipes/accelerate/cpu_2.yaml"
 
 CASES = {
     # A rate so high that the best checkpoint is not the last.
@@ -45,8 +51,12 @@ def test_two_processes_give_the_figures_of_one(case, tiny_model, tmp_path):
         for folder, rows in (("one", "16"), ("two", "8"))
     )
     recipe(name).main(one)
-    done = execute("accelerate", "launch", "--config_file", "recipes/accelerate/cpu_2.yaml", f"recipes/{name}.py", *two)
-    assert done.returncode == 0, done.stdout + done.stderr
+    if name == "finetune":
+        done = execute("accelerate", "launch", "--config_file", CPU_2, f"recipes/{name}.py", *two)
+        assert done.returncode == 0, done.stdout + done.stderr
+    else:
+        log = tmp_path / "log.txt"
+        assert statuses(start(log, run_recipe, name, two, processes=2)) == [0, 0], said(log)
     logs, results = {}, {}
     for folder in ("one", "two"):
         state = json.loads((checkpoints_of(tmp_path / folder)[0] / "trainer_state.json").read_text())
@@ -64,47 +74,37 @@ def test_two_processes_give_the_figures_of_one(case, tiny_model, tmp_path):
         assert two["text"].tolist() == one["text"].tolist() and two["prediction"].tolist() == one["prediction"].tolist()
 
 
-VOCABULARY_OF_A_RANK = """
-import sys
-from bert_recipes.arguments import DataArguments, MlmArguments, ModelArguments
-from bert_recipes.documents import load_documents
-from bert_recipes.models import load_or_train_tokenizer
-
-args = MlmArguments(output_dir=sys.argv[1], use_cpu=True, vocab_size=2500)
-texts = load_documents(DataArguments("peoples_daily"))["validation"]["text"]
-tokenizer = load_or_train_tokenizer(ModelArguments(from_scratch=True), args, texts)
-words = " ".join(sorted(tokenizer.get_vocab(), key=tokenizer.get_vocab().get))
-open(f"{args.output_dir}/rank{args.process_index}.txt", "w", encoding="utf-8").write(words)
-"""
+def write_vocabulary(folder: str) -> None:
+    args = MlmArguments(output_dir=folder, use_cpu=True, vocab_size=2500)
+    texts = load_documents(DataArguments("peoples_daily"))["validation"]["text"]
+    tokenizer = load_or_train_tokenizer(ModelArguments(from_scratch=True), args, texts)
+    words = " ".join(sorted(tokenizer.get_vocab(), key=tokenizer.get_vocab().get))
+    Path(folder, f"rank{args.process_index}.txt").write_text(words, encoding="utf-8")
+    leave_group()
 
 
 def test_two_processes_from_scratch_have_one_vocabulary(tmp_path):
-    (tmp_path / "script.py").write_text(VOCABULARY_OF_A_RANK)
-    config = "recipes/accelerate/cpu_2.yaml"
-    done = execute("accelerate", "launch", "--config_file", config, str(tmp_path / "script.py"), str(tmp_path))
-    assert done.returncode == 0, done.stdout + done.stderr
+    log = tmp_path / "log.txt"
+    assert statuses(start(log, write_vocabulary, str(tmp_path), processes=2)) == [0, 0], said(log)
     first, second = ((tmp_path / f"rank{rank}.txt").read_text(encoding="utf-8") for rank in (0, 1))
     assert first == second and len(first.split()) > 2000
 
 
 def test_two_processes_of_a_core_each_beside_one(tmp_path, full):
-    """Prints what the second process adds; the ideal is 2. Weights and rows of the embedded model's own recipe."""
-    steps, rounds = (30, 3) if full else (4, 1)
+    """Prints what the second process adds; the ideal is 2. The embedded model, a thread a process."""
+    steps, rounds = (40, 5) if full else (4, 1)
     options = ["--max_train_samples", "1000", "--max_eval_samples", "8", "--no_baseline", "--no_do_predict"]
     options += ["--max_steps", str(steps), "--max_length", "64", "--eval_strategy", "no", "--save_strategy", "no"]
-    launches = {
-        1: ["taskset", "-c", "0", "accelerate", "launch", "--config_file", "recipes/accelerate/cpu_1.yaml"],
-        2: ["accelerate", "launch", "--config_file", "recipes/accelerate/cpu_2.yaml"],
-    }
     ratios = []
     for number in range(rounds):
-        speeds = {}
-        for processes, launch in launches.items():
+        speeds = []
+        for processes in (1, 2):
             folder = tmp_path / f"{number}_{processes}"
-            done = execute(*launch, "recipes/finetune.py", *options, "--output_dir", str(folder))
-            assert done.returncode == 0, done.stdout + done.stderr
-            speeds[processes] = json.loads((folder / "all_results.json").read_text())["train_samples_per_second"]
-        ratios.append(speeds[2] / speeds[1])
-    told = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+            log = folder.with_suffix(".txt")
+            argv = [*options, "--output_dir", str(folder)]
+            assert set(statuses(start(log, run_recipe, "finetune", argv, processes=processes))) == {0}, said(log)
+            speeds.append(json.loads((folder / "all_results.json").read_text())["train_samples_per_second"])
+        ratios.append(speeds[1] / speeds[0])
+    told = ", ".join(f"{ratio:.2f}" for ratio in sorted(ratios))
     print(f"\nThroughput of two processes beside one, a core each: {told}; the ideal is 2")
     assert min(ratios) > 0

@@ -10,7 +10,7 @@ from conftest import ROOT, execute, recipe, short
 
 READMES = ["README.md", "README.zh-CN.md"]
 # test_benchmarks.py runs the benchmark.
-NOT_RUN_HERE = {"make test", "make bench", 'make bench ARGS="--quick"'}
+NOT_RUN_HERE = {"make test", "make test-faults", "make bench", 'make bench ARGS="--quick"'}
 NOT_RUN_HERE |= {"python3 -m venv .venv", ".venv/bin/pip install -c constraints.txt -e ."}
 
 
@@ -107,5 +107,6 @@ def test_make_help_lists_the_targets():
         "base-model",
         "bench",
         "test",
+        "test-faults",
         "lint",
     }

@@ -11,6 +11,7 @@ import pandas
 import pytest
 import yaml
 from conftest import ROOT, execute, recipe, short
+from processes import run_recipe, said, start, statuses
 from safetensors.torch import load_file
 from transformers import BertConfig, pipeline
 
@@ -43,10 +44,14 @@ def outputs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("outputs")
 
     def launch(name, *words):
-        limits = short(name) + ([] if name == "predict" else ["--output_dir", str(folder / name)])
-        done = execute("accelerate", "launch", "--quiet", f"recipes/{name}.py", *limits, *words)
-        assert done.returncode == 0, done.stdout + done.stderr
-        (folder / f"{name}.log").write_text(done.stdout)
+        argv = [*short(name), *([] if name == "predict" else ["--output_dir", str(folder / name)]), *words]
+        log = folder / f"{name}.log"
+        if name == "finetune":
+            done = execute("accelerate", "launch", "--quiet", f"recipes/{name}.py", *argv)
+            assert done.returncode == 0, done.stdout + done.stderr
+            log.write_text(done.stdout)
+        else:
+            assert statuses(start(log, run_recipe, name, argv)) == [0], said(log)
 
     launch("mlm_pretrain")
     launch("finetune", "--model_name_or_path", str(folder / "mlm_pretrain"))

@@ -8,9 +8,12 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from types import SimpleNamespace
 
+import matplotlib
+import numpy as np
 import pytest
 from playwright.sync_api import sync_playwright
 
+from bert_recipes.charts import STYLES
 from bert_recipes.report import SECTIONS, report_split, table_of_gains, table_of_scores, what_it_buys
 from bert_recipes.results import layer_changes
 
@@ -106,6 +109,14 @@ def test_the_page_has_every_question_and_needs_nothing_else(results, tmp_path):
         svg = ElementTree.parse(path).getroot()
         assert svg.get("role") == "img" and svg.find("{http://www.w3.org/2000/svg}title").text
         assert svg.get("viewBox") and svg.get("width") is None
+
+
+def test_lines_are_told_apart_without_colour_and_cells_by_how_light_they_are():
+    marks = [(style["marker"], style["linestyle"]) for style in STYLES]
+    assert len(set(marks)) == len(marks)
+    rgb = matplotlib.colormaps["cividis"](np.linspace(0, 1, 64))[:, :3]
+    lightness = rgb @ [0.2126, 0.7152, 0.0722]  # as a grey print has it
+    assert (np.diff(lightness) > 0).all()
 
 
 @pytest.fixture(scope="module")

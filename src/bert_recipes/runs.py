@@ -32,7 +32,7 @@ from .models import load_classifier, load_masked_lm, load_tokenizer
 from .training import peak_memory_mb
 
 GENERAL_TEXT = "peoples_daily"
-HELD_OUT_TEXTS = 100  # about 6,000 tokens
+HELD_OUT_TEXTS = 50  # about 3,000 tokens
 
 Result = dict  # one object of results.json
 

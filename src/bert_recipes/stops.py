@@ -40,7 +40,8 @@ class StopTogether(TrainerCallback):
         self.loss = self.loss + loss.detach().float()
 
     def on_train_begin(self, args, state, control, **kwargs):
-        if threading.current_thread() is threading.main_thread():
+        self.loss = 0.0  # with --auto_find_batch_size training begins again
+        if threading.current_thread() is threading.main_thread() and self.former_handler is None:
             self.former_handler = signal.signal(signal.SIGTERM, self.on_signal)
 
     def on_train_end(self, args, state, control, **kwargs):
@@ -110,6 +111,8 @@ def end_of_training(stop: StopTogether) -> Iterator[None]:
             checkpoint = newest_checkpoint(stop.trainer.run_dir)
             print(f"Stopped by SIGTERM; saved {checkpoint}: go on with --resume_from_checkpoint auto", file=sys.stderr)
         sys.exit(STOPPED)
+    if stop.signalled:  # too late for a step: what the signal does elsewhere
+        signal.raise_signal(signal.SIGTERM)
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
