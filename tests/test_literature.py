@@ -6,11 +6,9 @@ from test_report import labelled
 from bert_recipes.literature import findings
 
 
-def runs(
-    method: str, accuracies: list[float], upper: float = 0.2, seen: float = 0.5, forgotten: float = 1.0
-) -> list[dict]:
-    """Base-model runs of a method, whose upper layer moved by `upper` (the lower one 0.1), whose last layer has a CKA of
-    `seen` (the first 0.9), and whose loss on general text grew by `forgotten`; each seed a little off."""
+def runs(method: str, accuracies: list[float], upper=0.2, seen=0.5, forgotten=1.0) -> list[dict]:
+    """Base-model runs of a method, whose upper layer moved by `upper` (the lower one 0.1), whose last layer has a CKA
+    of `seen` (the first 0.9), and whose loss on general text grew by `forgotten`; each seed a little off."""
     results = labelled("base", accuracies, method)
     for seed, run in enumerate(results):
         off = 0.001 * seed
