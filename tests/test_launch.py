@@ -67,6 +67,8 @@ def test_two_processes_give_the_figures_of_one(case, tiny_model, tmp_path):
     assert len(logs["one"]) >= 3
     for one, two in zip(logs["one"], logs["two"], strict=True):
         assert two == pytest.approx(one, rel=1e-4)
+    gap = max(abs(two[0] / one[0] - 1) for one, two in zip(logs["one"], logs["two"], strict=True))
+    print(f"\n{case}: losses of 1 and of 2 processes at most {gap:.1e} apart")
     compared = [n for n in results["one"] if n.startswith(("eval_", "test_")) and not n.endswith(("runtime", "second"))]
     assert [results["two"][n] for n in compared] == pytest.approx([results["one"][n] for n in compared], rel=1e-4)
     if name != "mlm_pretrain":

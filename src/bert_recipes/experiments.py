@@ -46,14 +46,14 @@ SIZES = {
     "steps_at_100_labels": (12, 48),
     "batch_size": (16, 32),
     "trial_labels": (100, 500),
-    "pretraining_epochs": (0.5, 6),
+    "pretraining_epochs": (0.25, 6),
 }
-# In the short form, where the user says nothing else: scoring all 3,279 rows takes longer than the training.
-SHORT_SPLITS = {"max_eval_samples": 150, "max_test_samples": 300}
+# Of the data in the short form, where the user says nothing else: to score all 3,279 rows would take most of its time.
+SHORT_DATA = {"max_eval_samples": 150, "max_test_samples": 300, "max_length": 64}
 PACKAGES = ("torch", "transformers", "peft", "scikit-learn")
 FOLDS = 5
 PASSES = (1, 2, 4, 8, 16)
-TITLES_MAX_LENGTH = "128"
+TITLES_MAX_LENGTH = 128
 
 # What an experiment may not change half-way: results of either side could not be compared.
 FIXED = (
@@ -72,7 +72,7 @@ class SplitArguments:
             "help": "a stopped experiment goes on where it stopped: outputs/split, or with --full outputs/split_full"
         },
     )
-    full: bool = field(default=False, metadata={"help": "the whole grid, scored on all rows: hours"})
+    full: bool = field(default=False, metadata={"help": "the whole grid, on whole texts and all rows: hours"})
     experiments: str = field(default="labels,nsp,titles,passes", metadata={"help": "questions to answer"})
     starts: str = field(default="random,base,continued", metadata={"help": "weights that fine-tuning starts from"})
     methods: str = field(default="full,lora,head_only,tfidf", metadata={"help": "what moves while it fine-tunes"})
@@ -94,7 +94,7 @@ class SplitArguments:
         },
     )
     pretraining_epochs: float | None = field(
-        default=None, metadata={"help": "passes of the continued start over the training text: 0.5, or with --full 6"}
+        default=None, metadata={"help": "passes of the continued start over the training text: 0.25, or with --full 6"}
     )
     workers: int | None = field(default=None, metadata={"help": "runs at a time: one a core, or one on a GPU"})
 
@@ -138,9 +138,9 @@ class Experiment:
         another experiment, or where the model is none that the questions can be put to."""
         self.args, self.model_args, self.data_args, self.recipes = args, model_args, data_args, recipes
         self.folder = Path(args.output_dir)
-        for name, rows in ({} if args.full else SHORT_SPLITS).items():
-            if getattr(data_args, name) is None:
-                setattr(data_args, name, rows)
+        for name, size in ({} if args.full else SHORT_DATA).items():
+            if name not in data_args.given:
+                setattr(data_args, name, size)
         self.check_model()
         self.corpus = load_corpus(data_args)
         self.rows = len(self.corpus["train"])
@@ -319,7 +319,7 @@ class Experiment:
         """The pair after ever more passes over the training rows: what it makes of them (its "validation" rows), and
         of the test rows."""
         data, runs = self.titles_data(), []
-        for passes in PASSES if self.args.full else PASSES[:3]:
+        for passes in PASSES if self.args.full else PASSES[:2]:
             steps = math.ceil(len(self.titles_corpus["train"]) * passes / self.args.batch_size)
             files = {**data, "validation": data["train"]}
             run = self.titles_run("passes", "base", files, self.title_and_text, steps)
@@ -331,7 +331,8 @@ class Experiment:
     ) -> Run:
         steps = steps or self.steps(1000)
         rate = suitable_learning_rate(FinetuneArguments, load_config(self.model_args))
-        argv = [*files_flags(files), "--text_columns", ",".join(columns), "--max_length", TITLES_MAX_LENGTH]
+        argv = [*files_flags(files), "--text_columns", ",".join(columns), "--max_length"]
+        argv += [str(min(TITLES_MAX_LENGTH, self.data_args.max_length))]
         argv += [*self.start_flags("base"), *self.training_flags(rate, steps)]
         return Run(
             experiment, start, "full", learning_rate=rate, steps=steps, recipe=self.recipes / "finetune.py",
