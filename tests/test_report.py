@@ -1,6 +1,7 @@
 """The report's sentences come from the numbers, its page needs nothing else, its figures can be read aloud, and a real
 browser shows them."""
 
+import itertools
 import json
 import re
 import shutil
@@ -129,6 +130,13 @@ def chromium():
         browser.close()
 
 
+def overlap(one: dict, two: dict) -> bool:
+    """By more than the pixel that letters' boxes share."""
+    across = min(one["x"] + one["width"], two["x"] + two["width"]) - max(one["x"], two["x"])
+    down = min(one["y"] + one["height"], two["y"] + two["height"]) - max(one["y"], two["y"])
+    return across > 1 and down > 3
+
+
 @pytest.mark.parametrize("width", [390, 1440])
 def test_the_page_is_readable(chromium, results, tmp_path, width):
     page = chromium.new_page(viewport={"width": width, "height": 900})
@@ -153,6 +161,9 @@ def test_the_page_is_readable(chromium, results, tmp_path, width):
             assert part["height"] >= 8, letters.text_content()  # pixels
             # No letter is cut off at the figure's edge.
             assert part["x"] >= box["x"] - 1 and part["x"] + part["width"] <= box["x"] + box["width"] + 1
+    (heat_map,) = [figure for figure in figures if "Relative change" in figure.text_content()]
+    boxes = [letters.bounding_box() for letters in heat_map.locator("text").all()]
+    assert not any(overlap(one, two) for one, two in itertools.combinations(boxes, 2))
     for summary in page.locator("summary").all():
         summary.click()
     assert all(table.is_visible() for table in page.locator("table").all())
