@@ -38,7 +38,9 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(config, items):
     if not config.getoption("full"):
-        items[:] = [item for item in items if not item.get_closest_marker("full")]
+        longer = [item for item in items if item.get_closest_marker("full")]
+        config.hook.pytest_deselected(items=longer)  # their number is told at the end
+        items[:] = [item for item in items if item not in longer]
 
 
 @pytest.fixture(scope="session")
@@ -94,9 +96,11 @@ def recipe(name: str):
     return module
 
 
-def execute(*words: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess:
-    """Run a command with the tests' own Python and tools first on the path."""
+def tools_first(**more: str) -> dict[str, str]:
+    """The environment, with the tests' own Python and tools first on the path."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return subprocess.run(
-        words, cwd=cwd, env={**os.environ, "PATH": path, **environment}, capture_output=True, text=True, timeout=300
-    )
+    return {**os.environ, "PATH": path, **more}
+
+
+def execute(*words: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess:
+    return subprocess.run(words, cwd=cwd, env=tools_first(**environment), capture_output=True, text=True, timeout=300)

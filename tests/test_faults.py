@@ -11,14 +11,13 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import ROOT, recipe
+from conftest import ROOT, recipe, tools_first
 from processes import run_recipe, said, start, statuses
 from safetensors.torch import load_file
 
@@ -205,6 +204,16 @@ def test_every_damage_is_found_and_an_older_checkpoint_serves(two_checkpoints, t
     print(f"\nDamaged checkpoints: {found} of {4 * len(names)} found (each file truncated, emptied, removed, changed)")
 
 
+def test_a_checkpoint_that_is_named_is_gone_on_from_whatever_is_newer(whole, dropout_model, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "run")
+    (folder / "all_results.json").unlink()
+    older = checkpoints_of(folder)[-1]
+    training = Training(folder, dropout_model, "--resume_from_checkpoint", str(older))
+    assert training.end() == 0, training.said
+    assert f"Going on from {older}" in training.said and "Passed over" not in training.said
+    check_same_end(folder, whole)
+
+
 def test_another_number_of_processes_is_told(two_checkpoints):
     newest, _ = checkpoints_of(two_checkpoints)
     assert fault_of(newest, 1) is None
@@ -295,13 +304,13 @@ def test_less_memory_gives_smaller_batches_and_the_same_steps(tmp_path, tiny_mod
 def test_sigterm_of_a_launch_of_two_saves_one_checkpoint_of_both(dropout_model, tmp_path):
     """Through accelerate: the signal goes to the process group, as from a shell or a scheduler."""
     folder, log = tmp_path / "run", tmp_path / "log.txt"
-    argv = ["accelerate", "launch", "--config_file", "recipes/accelerate/cpu_2.yaml", "recipes/finetune.py"]
+    argv = ["accelerate", "launch", "--config_file", "recipes/accelerate/cpu_2.yaml", "--main_process_port", "0"]
+    argv += ["recipes/finetune.py"]  # port 0: a free one, since other tests run beside this one
     argv += ["--model_name_or_path", str(dropout_model), "--output_dir", str(folder), *OPTIONS]
-    tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     with log.open("w") as file:
         launch = subprocess.Popen(
             [*argv, "--max_steps", "4000", "--eval_strategy", "no"], cwd=ROOT, stdout=file, stderr=file,
-            start_new_session=True, env={**os.environ, "PATH": tools},
+            start_new_session=True, env=tools_first(),
         )  # fmt: skip
     deadline = time.monotonic() + 200
     while not checkpoints_of(folder):

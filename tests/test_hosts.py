@@ -5,13 +5,12 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pandas
 import pytest
-from conftest import ROOT, recipe
+from conftest import ROOT, recipe, tools_first
 
 from bert_recipes.checkpoints import checkpoints_of, newest_checkpoint
 
@@ -62,8 +61,7 @@ def kill_all(host: str) -> None:
 
 
 def start_both(hosts: list[str], folder: Path, model: Path, *words: str) -> list[subprocess.Popen]:
-    tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": tools, "GLOO_SOCKET_IFNAME": "cable", "OMP_NUM_THREADS": "1"}
+    environment = tools_first(GLOO_SOCKET_IFNAME="cable", OMP_NUM_THREADS="1")
     launches = []
     for rank, host in enumerate(hosts):
         argv = ["ip", "netns", "exec", host, "accelerate", "launch"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from dataclasses import dataclass, field, fields
@@ -15,6 +16,7 @@ from .errors import UserError
 from .launch import choose_precision, form_group, refuse_separate_runs, use_every_core
 from .parser import RecipeParser
 
+UNTYPED = object()
 WRITABLE = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 
 
@@ -372,8 +374,10 @@ def parse(*dataclass_types: type, argv: list[str] | None = None) -> tuple:
     # Later flags win in argparse: the file's stand in front of the user's.
     argv = parser.read_config(config) + argv if config else argv
     *instances, _ = parser.parse_args_into_dataclasses(argv, look_for_args_file=False)
-    defaults, parsed = vars(parser.parse_args([])), vars(parser.parse_args(argv))
-    given = {name: value for name, value in parsed.items() if value != defaults[name]}
+    # What was typed, be it the default: argparse leaves a value that the namespace has already as it is.
+    untyped = dict.fromkeys(vars(parser.parse_args([])), UNTYPED)
+    typed = vars(parser.parse_args(argv, argparse.Namespace(**untyped)))
+    given = {name: value for name, value in typed.items() if value is not UNTYPED}
     for instance in instances:
         instance.given = {field.name: given[field.name] for field in fields(instance) if field.name in given}
         if isinstance(instance, RecipeArguments):

@@ -144,7 +144,10 @@ class Trainer(transformers.Trainer):
         position = super()._init_training_state(*args, **kwargs)
         best = self.state.best_model_checkpoint
         if best and (fault := fault_of(Path(best))):
-            print(f"The best checkpoint so far, {best}, is lost: {fault}. The best from here on is kept", flush=True)
+            if self.is_world_process_zero():
+                print(
+                    f"The best checkpoint so far, {best}, is lost: {fault}. The best from here on is kept", flush=True
+                )
             self.state.best_model_checkpoint = self.state.best_global_step = self.state.best_metric = None
         return position
 
@@ -291,9 +294,10 @@ def train_and_evaluate(trainer: Trainer) -> dict[str, float]:
     args, results = trainer.args, {}
     if args.do_train:
         checkpoint = checkpoint_to_resume(args)
-        if args.resume_from_checkpoint and args.process_index == 0:
+        if args.resume_from_checkpoint == "auto" and args.process_index == 0:
             for damaged in passed_over(args, checkpoint):
                 print(f"Passed over {damaged}", flush=True)
+        if args.resume_from_checkpoint and args.process_index == 0:
             print(f"Going on from {checkpoint}" if checkpoint else f"No checkpoint in {args.output_dir}: starting anew")
         if args.overwrite and args.should_save and holds_run(args.output_dir):
             forget_run(Path(args.output_dir))
