@@ -193,3 +193,8 @@ def test_a_config_file_does_not_write_out_of_the_folder_by_accident(tmp_path, mo
         parse(FinetuneArguments, argv=["--config", "run.yaml"])
     (tmp_path / "run.yaml").write_text(f"output_dir: {tmp_path / 'given'}\n")
     assert parse(FinetuneArguments, argv=["--config", "run.yaml"])[0].output_dir == str(tmp_path / "given")
+
+
+def test_what_was_typed_is_known_even_where_it_is_the_default():
+    data_args, args = parse(LabelledDataArguments, FinetuneArguments, argv=["--max_length", "256", "--no_baseline"])
+    assert data_args.given == {"max_length": 256} and args.given == {"baseline": False}
