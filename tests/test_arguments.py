@@ -14,6 +14,7 @@ from bert_recipes.arguments import (
     parse,
 )
 from bert_recipes.errors import UserError
+from bert_recipes.launch import refuse_separate_runs
 from bert_recipes.parser import RecipeParser
 
 GROUPS = (ModelArguments, LabelledDataArguments, FinetuneArguments)
@@ -134,7 +135,10 @@ def test_a_default_output_dir_steps_aside_and_a_named_one_does_not(tmp_path):
     for argv in ([], ["--resume_from_checkpoint", "outputs/x/checkpoint-2"]):
         with pytest.raises(UserError, match="holds an earlier run"):
             output_dir("--output_dir", "outputs/finetune", *argv)
-    assert output_dir("--resume_from_checkpoint", "outputs/x/checkpoint-2") == "outputs/x"
+    with pytest.raises(UserError, match="--resume_from_checkpoint outputs/x/checkpoint-2: no whole checkpoint"):
+        output_dir("--resume_from_checkpoint", "outputs/x/checkpoint-2")
+    with pytest.raises(UserError, match="--output_dir outputs/finetune holds an earlier run"):
+        output_dir("--resume_from_checkpoint", "outputs/finetune/checkpoint-2")
     assert output_dir("--output_dir", "outputs/finetune", "--overwrite") == "outputs/finetune"
 
 
@@ -178,11 +182,56 @@ def test_a_bare_accelerate_launch_uses_every_core(monkeypatch):
 
 
 def test_processes_that_would_train_apart_are_stopped(monkeypatch):
+    args = type("Arguments", (), {"world_size": 1})()
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "2")  # srun, without a launcher
+    with pytest.raises(UserError, match=r"2 processes were launched, .* have srun start accelerate launch"):
+        refuse_separate_runs(args)
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    refuse_separate_runs(args)
     monkeypatch.setenv("WORLD_SIZE", "2")
-    from bert_recipes.launch import refuse_separate_runs
+    with pytest.raises(UserError, match="2 processes were launched, but they train as 1: on CPUs add --use_cpu"):
+        refuse_separate_runs(args)
+    monkeypatch.setenv("RANK", "0")
+    with pytest.raises(UserError, match="WORLD_SIZE and RANK are set, and no MASTER_ADDR"):
+        FinetuneArguments(output_dir="x", use_cpu=True)
+    monkeypatch.setenv("WORLD_SIZE", "")
+    with pytest.raises(UserError, match="WORLD_SIZE is '' in the environment, and must be a number"):
+        refuse_separate_runs(args)
 
-    with pytest.raises(UserError, match="2 processes were launched, but they train as 1"):
-        refuse_separate_runs(type("Arguments", (), {"world_size": 1})())
+
+@pytest.mark.parametrize("name", ["README.md", "model.safetensors", "figures"])
+def test_what_no_run_has_written_is_not_written_over(tmp_path, name):
+    (tmp_path / "mine").mkdir()
+    write(tmp_path / "mine" / name, "mine")
+    with pytest.raises(UserError, match=f"--output_dir mine has a {name} that no run has left there"):
+        parse(*GROUPS, argv=["--output_dir", "mine"])
+    assert parse(*GROUPS, argv=["--output_dir", "mine", "--overwrite"])[2].output_dir == "mine"
+    (tmp_path / "outputs").mkdir()
+    (tmp_path / "mine").rename(tmp_path / "outputs" / "finetune")
+    assert parse(*GROUPS, argv=[])[2].output_dir == "outputs/finetune-2"
+
+
+@pytest.mark.parametrize(
+    "argv, message",
+    [
+        (["--output_dir", ""], "--output_dir is empty"),
+        (["--output_dir", "dangling"], "--output_dir dangling: nothing can be written to dangling"),
+        (["--do_train", "false", "--resume_from_checkpoint", "auto"], "--do_train false leaves it out"),
+    ],
+)
+def test_a_place_or_a_checkpoint_that_can_not_be(tmp_path, argv, message):
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(UserError, match=message):
+        parse(*GROUPS, argv=argv)
+
+
+def test_a_list_is_not_taken_for_one_value(tmp_path):
+    write(tmp_path / "run.yaml", "output_dir: [../x]\n")
+    with pytest.raises(UserError, match=r"--config run\.yaml: output_dir takes one value"):
+        parse(*GROUPS, argv=["--config", "run.yaml"])
+    write(tmp_path / "run.yaml", "resume_from_checkpoint: ../x/checkpoint-2\n")
+    with pytest.raises(UserError, match=r"resume_from_checkpoint \.\./x/checkpoint-2 leads out of this folder"):
+        parse(*GROUPS, argv=["--config", "run.yaml"])
 
 
 @pytest.mark.parametrize("value", ["../elsewhere", "outputs/../../elsewhere", "~/runs"])

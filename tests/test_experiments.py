@@ -28,7 +28,7 @@ def arguments(tmp_path_factory, tiny_model) -> list[str]:
     """108 reviews and a tiny model: a run is a matter of a second."""
     rows = load_builtin("reviews")["train"].shuffle(seed=0).take(108)
     flags = write_rows(tmp_path_factory.mktemp("rows"), list(rows))
-    sizes = ["--label_counts", "20", "--trial_labels", "20", "--steps_at_100_labels", "6", "--pretraining_epochs", "1"]
+    sizes = ["--label_counts", "20", "--trial_labels", "20", "--steps_at_100_labels", "6"]
     return [*flags, "--model_name_or_path", str(tiny_model), *sizes, "--experiments", "labels"]
 
 

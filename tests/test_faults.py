@@ -3,6 +3,7 @@
 The short form runs with the other tests; `make test-faults` runs the whole and prints its figures.
 """
 
+import errno
 import itertools
 import json
 import os
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate import Accelerator
 from conftest import ROOT, recipe, tools_first
 from processes import run_recipe, said, start, statuses
 from safetensors.torch import load_file
@@ -27,10 +29,15 @@ from bert_recipes.checkpoints import (
     checkpoint_to_resume,
     checkpoints_of,
     fault_of,
+    forget_run,
     newest_checkpoint,
+    only_run_in,
     passed_over,
+    refuse_another_run,
+    rotate,
+    written_whole,
 )
-from bert_recipes.errors import UserError
+from bert_recipes.errors import UserError, run
 from bert_recipes.training import Trainer
 
 STEPS = 24
@@ -130,9 +137,11 @@ def test_a_kill_at_any_moment_loses_nothing(whole, dropout_model, tmp_path, full
 
 
 def test_sigterm_saves_the_step_in_hand(whole, dropout_model, tmp_path, full):
+    """And the run may be moved before it goes on, whatever the limit of checkpoints was."""
     terms = 10 if full else 2
     for number in range(terms):
-        draw, training = random.Random(number), Training(tmp_path / str(number), dropout_model)
+        words = ["--save_total_limit", "1"] if number % 2 else []
+        draw, training = random.Random(number), Training(tmp_path / f"{number}", dropout_model, *words)
         at_step = draw.randint(1, STEPS - 6)
         training.wait_for_step(at_step)
         time.sleep(draw.uniform(0, 0.02))
@@ -142,8 +151,9 @@ def test_sigterm_saves_the_step_in_hand(whole, dropout_model, tmp_path, full):
         assert f"Stopped by SIGTERM; saved {newest}" in training.said
         assert int(newest.rpartition("-")[2]) >= seen  # no step is done twice
         assert not (training.folder / "all_results.json").exists()
-        assert f"Going on from {newest}" in go_on(training.folder, dropout_model)
-        check_same_end(training.folder, whole)
+        moved = training.folder.rename(tmp_path / f"{number}_moved")
+        assert f"Going on from {moved / Path(newest).name}" in go_on(moved, dropout_model)
+        check_same_end(moved, whole)
     print(
         f"\nSIGTERM at {terms} random moments: {terms} of {terms} saved and ended with equal weights, no step repeated"
     )
@@ -212,6 +222,107 @@ def test_a_checkpoint_that_is_named_is_gone_on_from_whatever_is_newer(whole, dro
     assert training.end() == 0, training.said
     assert f"Going on from {older}" in training.said and "Passed over" not in training.said
     check_same_end(folder, whole)
+
+
+def test_a_run_that_was_cut_behind_its_last_step_takes_no_more(two_checkpoints, whole, dropout_model, tmp_path):
+    folder = shutil.copytree(two_checkpoints, tmp_path / "run")
+    go_on(folder, dropout_model)
+    check_same_end(folder, whole)
+    assert [path.name for path in checkpoints_of(folder)] == [path.name for path in checkpoints_of(whole)]
+
+
+@pytest.mark.parametrize(
+    "name, words, message",
+    [
+        ("finetune", ["--learning_rate", "1e-6"], "learning_rate left out, not 1e-06"),
+        ("finetune", ["--seed", "7"], "seed 42, not 7"),
+        ("finetune", ["--dataset_name", "review_domains"], "dataset_name reviews, not review_domains"),
+        ("finetune", ["--early_stopping_patience", "9"], "early_stopping_patience left out, not 9"),
+        ("finetune", ["--optim", "adafactor"], "optim .*, not adafactor"),
+        ("lora", [], "recipe finetune, not lora"),
+    ],
+)
+def test_another_run_does_not_go_on_from_it(two_checkpoints, dropout_model, name, words, message):
+    argv = ["--model_name_or_path", str(dropout_model), "--output_dir", str(two_checkpoints), *OPTIONS, *words]
+    with pytest.raises(UserError, match=f"is of a run with {message}: go on with the same, or start another run"):
+        recipe(name).main([*argv, "--resume_from_checkpoint", "auto"])
+    facts = {"labels": ["neg", "positive"]}
+    with pytest.raises(UserError, match=r"is of a run with labels .*, not \['neg', 'positive'\]"):
+        refuse_another_run(str(checkpoints_of(two_checkpoints)[0]), facts)
+
+
+def made_up_checkpoints(folder: Path, written: dict[int, float]) -> None:
+    for step, moment in written.items():
+        (folder / f"checkpoint-{step}").mkdir()
+        (folder / f"checkpoint-{step}" / MANIFEST).write_text(json.dumps({"written": moment}))
+
+
+def test_what_a_run_has_not_written_outlives_its_checkpoints(tmp_path):
+    """The user's copies of checkpoints, and folders that only look like one. An older step may be the newer one."""
+    made_up_checkpoints(tmp_path, {2: 5, 4: 3, 6: 1, 8: 2})
+    mine = ["checkpoint-2-backup", "checkpoint-keep", "checkpoint-99", "checkpoint-²"]
+    for name in mine:
+        (tmp_path / name).mkdir()
+
+    def left(limit, best, goes_on=True):
+        rotate(tmp_path, limit, best and str(tmp_path / best), goes_on)
+        return {path.name for path in tmp_path.iterdir()} - set(mine)
+
+    every = {f"checkpoint-{step}" for step in (2, 4, 6, 8)}
+    assert left(None, "checkpoint-6") == left(4, None) == every
+    assert left(3, "checkpoint-6") == {"checkpoint-2", "checkpoint-4", "checkpoint-6"}
+    assert left(1, "checkpoint-6") == {"checkpoint-2", "checkpoint-6"}
+    assert left(1, "checkpoint-6", goes_on=False) == {"checkpoint-6"}
+    forget_run(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint-2-backup", "checkpoint-keep", "checkpoint-²"}
+
+
+def test_a_checkpoint_is_moved_past_what_the_user_has_put_beside_it(tmp_path):
+    thesis = tmp_path / "unfinished" / "thesis.txt"
+    for name in ("unfinished/checkpoint-2", "checkpoint-3"):
+        (tmp_path / name).mkdir(parents=True)
+    thesis.write_text("mine")
+    with written_whole(Accelerator(cpu=True), tmp_path, "checkpoint-4", needed=1) as folder:
+        (folder / "checkpoint-4").mkdir()
+        (folder / "checkpoint-4" / "rng_state.pth").write_text("state")
+    assert fault_of(tmp_path / "checkpoint-4") is None and thesis.read_text() == "mine"
+    assert not (tmp_path / "unfinished" / "checkpoint-2").exists()
+
+
+def test_a_checkpoint_of_the_model_alone_is_told(two_checkpoints, tmp_path):
+    folder = shutil.copytree(two_checkpoints, tmp_path / "run")
+    for path in checkpoints_of(folder):
+        manifest = json.loads((path / MANIFEST).read_text())
+        manifest["files"] = {name: kept for name, kept in manifest["files"].items() if not name.startswith("rng")}
+        (path / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(UserError, match="it holds the model alone, as --save_only_model asks"):
+        checkpoint_to_resume(resuming(folder))
+
+
+def test_two_runs_do_not_write_one_folder(tmp_path, dropout_model):
+    argv = ["--model_name_or_path", str(dropout_model), "--output_dir", str(tmp_path / "run"), *OPTIONS]
+    with (
+        only_run_in(FinetuneArguments(output_dir=str(tmp_path / "run"), use_cpu=True)),
+        pytest.raises(UserError, match="run: another run is writing there: name another folder"),
+    ):
+        recipe("finetune").main(argv)
+    assert not any((tmp_path / "run").iterdir())
+
+
+def test_ctrl_c_is_a_line(dropout_model, tmp_path):
+    training = Training(tmp_path / "run", dropout_model)
+    training.wait_for_step(1)
+    assert training.end(signal.SIGINT) == 130, training.said
+    assert "stopped by Ctrl-C" in training.said and "Traceback" not in training.said
+
+
+def test_a_disk_that_is_full_in_the_end_is_told(capsys):
+    def main():
+        raise OSError(errno.ENOSPC, "No space left on device", "outputs/predictions.csv")
+
+    with pytest.raises(SystemExit) as end:
+        run(main)
+    assert end.value.code == 2 and "error: the disk is full" in capsys.readouterr().err
 
 
 def test_another_number_of_processes_is_told(two_checkpoints):
@@ -296,6 +407,16 @@ def test_less_memory_gives_smaller_batches_and_the_same_steps(tmp_path, tiny_mod
     assert all(torch.equal(found[name], weight) for name, weight in given.items())
     with pytest.raises(UserError, match="out of memory with --per_device_train_batch_size 8: --auto_find_batch_size"):
         finetune.main([*argv, "--output_dir", str(tmp_path / "told")])
+
+
+def test_too_little_memory_to_evaluate_is_told(tmp_path, tiny_model, monkeypatch):
+    def prediction_step(*args, **kwargs):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB.")
+
+    monkeypatch.setattr(Trainer, "prediction_step", prediction_step)
+    argv = ["--model_name_or_path", str(tiny_model), "--output_dir", str(tmp_path / "run"), *OPTIONS]
+    with pytest.raises(UserError, match="out of memory with --per_device_eval_batch_size 64: lower it; or cut texts"):
+        recipe("finetune").main(argv)
 
 
 # --- two processes ---

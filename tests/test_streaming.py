@@ -112,7 +112,7 @@ def test_streaming_wants_to_know_how_long():
 
 def test_of_ten_million_short_rows_a_block_is_in_memory(tokenizer, tmp_path, monkeypatch, full):
     """Resident memory after each block, and how much of the file a resumed run reads before its first example."""
-    rows, blocks = (10_000_000, 8) if full else (20_000, 5)
+    rows, blocks = (10_000_000, 100) if full else (20_000, 5)
     if not full:
         monkeypatch.setattr(streaming, "BLOCK_BYTES", 100_000)
     with (tmp_path / "rows.txt").open("w", encoding="utf-8") as file:
@@ -163,8 +163,10 @@ def test_memory_does_not_grow_with_the_text(paragraphs, tiny_model, tmp_path, mo
         words += ["--model_name_or_path", str(tiny_model), "--output_dir", str(tmp_path / f"run{number}")]
         words += ["--chunk_length", "64", "--disable_tqdm", "true", *(["--streaming"] if mode == "streamed" else [])]
         runs.append(words)
+    ballast = bytearray(2_000_000_000)  # the peak of the process that starts the runs is none of theirs
     done = execute("python", "-c", RUNS, json.dumps(runs), PYTHONPATH=str(ROOT / "tests"))
+    del ballast
     assert done.returncode == 0, done.stderr
     peaks = [float(line) for line in done.stdout.splitlines() if re.fullmatch(r"[\d.]+", line)]
     print(f"{mode}: peak memory {peaks[1]:.0f} MB, with ten times the text {peaks[2]:.0f} MB")
-    assert peaks[2] < 1.1 * peaks[1]
+    assert peaks[2] < 1.1 * peaks[1] and peaks[0] < 1500

@@ -5,18 +5,30 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any, ClassVar
 
 import torch
 import transformers
 from transformers.integrations import get_available_reporting_integrations
 
+from .checkpoints import checkpoint_to_resume, file_in_the_way, holds_run, refuse_another_run
 from .errors import UserError
-from .launch import choose_precision, form_group, refuse_separate_runs, use_every_core
+from .launch import choose_precision, form_group, launched_processes, refuse_separate_runs, use_every_core
 from .parser import RecipeParser
 
 UNTYPED = object()
+# What the weights, the optimizer's moments, the schedule, the order of the rows and the best score so far come from.
+# Left out: what may change while a run goes on (steps, evaluations, saving, logging, precision, max_grad_norm).
+FACTS_OF_RUN = (
+    *("model_name_or_path", "from_scratch", "dataset_name", "train_file", "text_columns", "label_column", "max_length"),
+    *("max_train_samples", "chunk_length", "streaming", "nsp", "whole_word_mask", "mlm_probability", "dropout"),
+    *("freeze_encoder", "lora_r", "lora_alpha", "lora_dropout", "lora_target_modules", "use_rslora", "use_dora"),
+    *("learning_rate", "lr_scheduler_type", "warmup_steps", "optim", "weight_decay", "label_smoothing_factor"),
+    *("seed", "data_seed", "train_sampling_strategy", "metric_for_best_model", "early_stopping_patience"),
+)
 WRITABLE = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 
 
@@ -148,9 +160,15 @@ class RecipeArguments(transformers.TrainingArguments):
     default_output_dir = "outputs/run"
     base_learning_rate = 3e-5  # for a model 768 wide
 
+    run_facts: ClassVar[
+        dict[str, Any]
+    ] = {}  # set by `parse`: what a run that goes on must have in common with its beginning
+
     def __post_init__(self):
         if self.overwrite and self.resume_from_checkpoint:
             raise UserError("--overwrite gives a run up, --resume_from_checkpoint goes on with it: keep one of them")
+        if self.resume_from_checkpoint and not self.do_train:
+            raise UserError("--resume_from_checkpoint goes on with training, --do_train false leaves it out: keep one")
         self.output_dir = choose_output_dir(self)
         self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
         use_every_core(self)
@@ -172,7 +190,7 @@ class RecipeArguments(transformers.TrainingArguments):
         for name in ("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"):
             if getattr(self, name) < 1:
                 raise UserError(f"--{name} {getattr(self, name)}: must be 1 or more")
-        if self.auto_find_batch_size and int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        if self.auto_find_batch_size and launched_processes() > 1:
             raise UserError(
                 "--auto_find_batch_size finds the size for one process, and several would each find another: "
                 "find it so, then launch them with --per_device_train_batch_size"
@@ -291,30 +309,33 @@ def check_text_columns(text_columns: str) -> None:
 def choose_output_dir(args: RecipeArguments) -> str:
     """A named folder is taken as it is unless it holds a run; a default one steps aside to `<default>-2`, `-3` …"""
     resumes, named = args.resume_from_checkpoint is not None, args.output_dir is not None
+    if args.output_dir == "":
+        raise UserError("--output_dir is empty: name a folder, or leave it out")
     folder = Path(args.output_dir or args.default_output_dir)
-    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not named and args.resume_from_checkpoint not in (None, "auto"):
+        named, folder = True, Path(args.resume_from_checkpoint).parent
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists() or path.is_symlink())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
         raise UserError(f"--output_dir {folder}: nothing can be written to {nearest}")
-    if not named and args.resume_from_checkpoint not in (None, "auto"):
-        return str(Path(args.resume_from_checkpoint).parent)
     if named:
         finished = (folder / "all_results.json").exists() and args.resume_from_checkpoint != "auto"
-        if holds_run(args.output_dir) and not args.overwrite and (finished or not resumes):
+        if holds_run(folder) and not args.overwrite and (finished or not resumes):
             raise UserError(
-                f"--output_dir {args.output_dir} holds an earlier run: name another, give it up with --overwrite, "
+                f"--output_dir {folder} holds an earlier run: name another, give it up with --overwrite, "
                 "or go on with --resume_from_checkpoint auto if it was interrupted"
             )
-        return args.output_dir
-    numbered = [args.default_output_dir]
-    while holds_run(numbered[-1]):
-        numbered.append(f"{args.default_output_dir}-{len(numbered) + 1}")
+        if (name := file_in_the_way(folder)) and not args.overwrite:
+            raise UserError(
+                f"--output_dir {folder} has a {name} that no run has left there: name another folder, or have it "
+                "written over with --overwrite"
+            )
+        return str(folder)
+    numbered = [folder]
+    while holds_run(numbered[-1]) or file_in_the_way(numbered[-1]):
+        numbered.append(Path(f"{folder}-{len(numbered) + 1}"))
     # The last folder is free, the one before it holds the newest run: that one is meant by "resume" and "overwrite".
-    return numbered[-2] if (args.overwrite or resumes) and len(numbered) > 1 else numbered[-1]
-
-
-def holds_run(output_dir: str) -> bool:
-    folder = Path(output_dir)
-    return (folder / "all_results.json").exists() or any(folder.glob("checkpoint-*"))
+    meant = numbered[-2] if (args.overwrite or resumes) and len(numbered) > 1 else numbered[-1]
+    return str(meant if not file_in_the_way(meant) else numbered[-1])
 
 
 @dataclass
@@ -380,10 +401,20 @@ def parse(*dataclass_types: type, argv: list[str] | None = None) -> tuple:
     given = {name: value for name, value in typed.items() if value is not UNTYPED}
     for instance in instances:
         instance.given = {field.name: given[field.name] for field in fields(instance) if field.name in given}
-        if isinstance(instance, RecipeArguments):
-            leave_if_finished(instance)
-            transformers.set_seed(instance.seed)  # before a model draws its head
+    for args in [instance for instance in instances if isinstance(instance, RecipeArguments)]:
+        leave_if_finished(args)
+        args.run_facts = facts_of_run(args, instances)
+        if checkpoint := checkpoint_to_resume(args):
+            refuse_another_run(checkpoint, args.run_facts)
+        transformers.set_seed(args.seed)  # before a model draws its head
     return tuple(instances)
+
+
+def facts_of_run(args: RecipeArguments, instances: Sequence) -> dict[str, Any]:
+    values = {name: value for instance in instances for name, value in vars(instance).items()}
+    return {"recipe": Path(args.default_output_dir).name} | {
+        name: values[name] for name in FACTS_OF_RUN if name in values
+    }
 
 
 def leave_if_finished(args: RecipeArguments) -> None:

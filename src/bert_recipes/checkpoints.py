@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
+from filelock import FileLock, Timeout
+from transformers import TrainingArguments
 
-from .arguments import RecipeArguments
 from .errors import UserError
 
-MANIFEST = "files.json"  # name -> bytes and CRC-32 of each file of a checkpoint; and the number of processes
+MANIFEST = "files.json"  # name -> bytes and CRC-32 of each file of a checkpoint; the number of processes; when
+RUN_FACTS = "run.json"  # what a run that goes on must have in common with the one that saved the checkpoint
 UNFINISHED = "unfinished"  # a folder beside the checkpoints: the one that is being written
 SLACK = 1_000_000  # bytes: a tokenizer, and what else is small
-PARTS = ("checkpoint-*", UNFINISHED, "adapter", "figures")
+# What a run writes into its output_dir, beside checkpoints.
+FOLDERS = ("adapter", "figures")
+FILES = ("all_results.json", "predictions.csv", "model.safetensors", "config.json", "README.md")
 
 
 @contextmanager
@@ -32,8 +39,9 @@ def written_whole(accelerator: Accelerator, output_dir: Path, name: str, needed:
     """
     unfinished, writes = output_dir / UNFINISHED, accelerator.is_main_process
     if writes:
-        shutil.rmtree(unfinished, ignore_errors=True)
         output_dir.mkdir(parents=True, exist_ok=True)
+        for left_over in checkpoints_of(unfinished):
+            shutil.rmtree(left_over, ignore_errors=True)
         if (free := shutil.disk_usage(output_dir).free) < needed:
             raise full_disk(output_dir, needed, free)
     accelerator.wait_for_everyone()  # each process writes its random state beside the model
@@ -45,10 +53,13 @@ def written_whole(accelerator: Accelerator, output_dir: Path, name: str, needed:
             shutil.rmtree(output_dir / name, ignore_errors=True)  # a damaged one, which this run has passed again
             os.replace(unfinished / name, output_dir / name)
             synchronise(output_dir)
-            unfinished.rmdir()
+            with suppress(OSError):  # a folder that the user has put something into
+                unfinished.rmdir()
     except Exception as error:  # safetensors, torch and json each have an exception of their own for a full disk
-        free, written = shutil.disk_usage(output_dir).free, size_of(unfinished)
-        shutil.rmtree(unfinished, ignore_errors=True)
+        free, written = shutil.disk_usage(output_dir).free, size_of(unfinished / name)
+        shutil.rmtree(unfinished / name, ignore_errors=True)
+        with suppress(OSError):
+            unfinished.rmdir()
         if free < max(needed - written, SLACK) or "No space left" in str(error):
             raise full_disk(output_dir, max(needed, free + written + SLACK), free + written) from error
         raise
@@ -80,7 +91,8 @@ def seal(folder: Path, processes: int) -> None:
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     files = {str(path.relative_to(folder)): [path.stat().st_size, checksum(path)] for path in paths}
     manifest = folder / MANIFEST
-    manifest.write_text(json.dumps({"processes": processes, "files": files}, indent=1), encoding="utf-8")
+    content = {"processes": processes, "written": time.time(), "files": files}
+    manifest.write_text(json.dumps(content, indent=1), encoding="utf-8")
     for path in (*paths, manifest, folder):
         synchronise(path)
 
@@ -121,22 +133,45 @@ def fault_of(checkpoint: Path, processes: int | None = None) -> str | None:
             return f"its {name} has {path.stat().st_size:,} bytes of {size:,}"
         if checksum(path) != value:
             return f"its {name} is not what was written"
+    if not any(name.startswith("rng_state") for name in files):
+        return "it holds the model alone, as --save_only_model asks"
     if processes not in (None, saved_by):
         return f"{saved_by} processes saved it, and this launch has {processes}"
     return None
 
 
 def checkpoints_of(output_dir: Path) -> list[Path]:
-    """The newest first."""
-    folders = [path for path in output_dir.glob("checkpoint-*") if path.name.rpartition("-")[2].isdigit()]
-    return sorted(folders, key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
+    """The newest first: the one that was written last. A run that goes on from an older one that was named leaves
+    higher steps behind."""
+    folders = [path for path in output_dir.glob("checkpoint-*") if re.fullmatch(r"checkpoint-[0-9]+", path.name)]
+    return sorted(folders, key=lambda path: (written_at(path), int(path.name.rpartition("-")[2])), reverse=True)
+
+
+def written_at(checkpoint: Path) -> float:
+    """Seconds since 1970."""
+    try:
+        return float(json.loads((checkpoint / MANIFEST).read_text(encoding="utf-8"))["written"])
+    except (OSError, ValueError, KeyError, TypeError):  # damaged
+        return checkpoint.stat().st_mtime
+
+
+def rotate(output_dir: Path, limit: int | None, best: str | None, goes_on: bool) -> None:
+    """`limit` checkpoints stay: the best one so far and the newest; while the run goes on the newest stays whatever the
+    limit. What no run has written stays too, whatever it is called."""
+    if not limit:
+        return
+    written = [path for path in checkpoints_of(output_dir) if (path / MANIFEST).exists()]
+    others = [path for path in written if str(path) != best]
+    newest_is_another = goes_on and written[:1] == others[:1]
+    for path in others[max(limit - (best is not None), int(newest_is_another)) :]:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def newest_checkpoint(output_dir: Path, processes: int | None = None) -> str | None:
     return next((str(path) for path in checkpoints_of(output_dir) if fault_of(path, processes) is None), None)
 
 
-def checkpoint_to_resume(args: RecipeArguments) -> str | None:
+def checkpoint_to_resume(args: TrainingArguments) -> str | None:
     """The checkpoint to go on from: the folder that is named, or for `auto` the newest whole one of output_dir, or none
     where there is none at all. Raises `UserError` for one that is damaged, or where all are."""
     if args.resume_from_checkpoint is None:
@@ -152,7 +187,7 @@ def checkpoint_to_resume(args: RecipeArguments) -> str | None:
     return chosen
 
 
-def passed_over(args: RecipeArguments, chosen: str | None) -> list[str]:
+def passed_over(args: TrainingArguments, chosen: str | None) -> list[str]:
     """The checkpoints newer than the chosen one, each with what is wrong with it."""
     passed = []
     for path in checkpoints_of(Path(args.output_dir)):
@@ -162,12 +197,54 @@ def passed_over(args: RecipeArguments, chosen: str | None) -> list[str]:
     return passed
 
 
+def refuse_another_run(checkpoint: str, facts: dict[str, Any]) -> None:
+    """Optimizer, schedule and order of a checkpoint are those of its run: one with other arguments can't go on from it,
+    and would keep some of the old ones in silence."""
+    then = json.loads((Path(checkpoint) / RUN_FACTS).read_text(encoding="utf-8"))
+    for name, now in json.loads(json.dumps(facts)).items():
+        if then.get(name) != now:
+            former, now = ("left out" if value is None else value for value in (then.get(name), now))
+            raise UserError(
+                f"{checkpoint} is of a run with {name} {former}, not {now}: go on with the same, or start another run "
+                "in another --output_dir"
+            )
+
+
+def holds_run(output_dir: Path) -> bool:
+    return (output_dir / "all_results.json").exists() or any(output_dir.glob("checkpoint-*"))
+
+
+def file_in_the_way(output_dir: Path) -> str | None:
+    """Something that a run would write over, where no run has written it."""
+    names = [name for name in (*FILES, *FOLDERS) if (output_dir / name).exists()]
+    return names[0] if names and not holds_run(output_dir) else None
+
+
+@contextmanager
+def only_run_in(args: TrainingArguments) -> Iterator[None]:
+    """Two runs that were started together would have chosen the same folder: the second one ends with an error."""
+    if args.process_index > 0:
+        yield
+        return
+    Path(args.output_dir).mkdir(parents=True, exist_ok=True)
+    lock = FileLock(Path(args.output_dir) / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise UserError(f"--output_dir {args.output_dir}: another run is writing there: name another folder") from error
+    try:
+        yield
+    finally:
+        lock.release()
+        Path(lock.lock_file).unlink(missing_ok=True)
+
+
 def forget_run(output_dir: Path) -> None:
     """What `--overwrite` lets go of: all that a run leaves and a new one might not write again.
 
     Only of a folder that holds a run: anywhere else these names are files of the user's.
     """
-    for folder in [path for part in PARTS for path in output_dir.glob(part)]:
+    for folder in [*checkpoints_of(output_dir), *(output_dir / name for name in (UNFINISHED, *FOLDERS))]:
         shutil.rmtree(folder, ignore_errors=True)
-    for name in ("all_results.json", "predictions.csv", "model.safetensors", "README.md"):
+    for name in FILES:
         (output_dir / name).unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -11,15 +12,26 @@ import torch
 
 
 class UserError(Exception):
-    """Something that the user can put right: says what is wrong, where (file, row, column, argument), what to do."""
+    """Something that the user can put right: says what is wrong, where (file, row, column, argument), what to do.
+
+    Every process of a launch meets the same mistake, and the first one speaks for all, unless it is one's `own`.
+    """
 
     status = 2
+    own = False
+
+
+class OutOfMemory(UserError):
+    """Of one process's device: the others may have had room."""
+
+    own = True
 
 
 class LostProcess(UserError):
     """Another process of the launch is gone: told by each that is left, since the first one may be the lost one."""
 
     status = 1
+    own = True
 
 
 def run(main: Callable[[], None]) -> None:
@@ -31,6 +43,15 @@ def run(main: Callable[[], None]) -> None:
     except SystemExit:
         leave_group()
         raise
+    except KeyboardInterrupt:
+        print("stopped by Ctrl-C: what was done since the last checkpoint is lost", file=sys.stderr, flush=True)
+        sys.stdout.flush()
+        os._exit(128 + signal.SIGINT)  # the group's and the data loader's threads may be in the middle of something
+    except Exception as error:
+        # safetensors, torch and json each have an exception of their own for a full disk.
+        if "No space left on device" not in str(error):
+            raise
+        exit_with(UserError(f"the disk is full ({error}): make room, then go on with --resume_from_checkpoint auto"))
     leave_group()
 
 
@@ -41,7 +62,6 @@ def leave_group() -> None:
 
 
 def exit_with(error: UserError) -> NoReturn:
-    # Every process of a launch meets the same mistake; the first one speaks for all.
-    if os.environ.get("RANK", "0") == "0" or isinstance(error, LostProcess):
+    if os.environ.get("RANK", "0") == "0" or error.own:
         print(f"error: {error}", file=sys.stderr, flush=True)
     sys.exit(error.status)

@@ -6,7 +6,6 @@ import datetime
 import functools
 import itertools
 import math
-import os
 import platform
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -24,7 +23,7 @@ from .builtin_corpora import drop_leaks
 from .corpora import corpus_fingerprint, load_corpus
 from .errors import UserError
 from .evidence import parameter_groups
-from .launch import available_cores
+from .launch import available_cores, launched_processes
 from .models import class_for, load_config
 from .runs import Result, Run, Runs, read_json, write_json
 from .training import suitable_learning_rate
@@ -51,6 +50,7 @@ SIZES = {
 # Of the data in the short form, where the user says nothing else: to score all 3,279 rows would take most of its time.
 SHORT_DATA = {"max_eval_samples": 150, "max_test_samples": 300, "max_length": 64}
 PACKAGES = ("torch", "transformers", "peft", "scikit-learn")
+LEAST_PRETRAINED_ROWS = 500  # 16 steps: a quarter pass over a small file is one, and the warm-up's, at rate 0
 FOLDS = 5
 PASSES = (1, 2, 4, 8, 16)
 TITLES_MAX_LENGTH = 128
@@ -94,12 +94,16 @@ class SplitArguments:
         },
     )
     pretraining_epochs: float | None = field(
-        default=None, metadata={"help": "passes of the continued start over the training text: 0.25, or with --full 6"}
+        default=None,
+        metadata={
+            "help": "passes of the continued start over the training text: 0.25 (of 500 rows in all, at least), "
+            "or with --full 6"
+        },
     )
     workers: int | None = field(default=None, metadata={"help": "runs at a time: one a core, or one on a GPU"})
 
     def __post_init__(self):
-        if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        if launched_processes() > 1:
             raise UserError("split.py starts its runs by itself, --workers at a time: launch it as one process")
         for name, (short, full) in SIZES.items():
             if getattr(self, name) is None:
@@ -202,11 +206,14 @@ class Experiment:
         return self.runs.execute([run], workers=1)[0]
 
     def pretraining_run(self, nsp: bool | None = None) -> Run:
-        files, columns = self.task, self.data_args.text_columns
+        corpus, files, columns = self.corpus, self.task, self.data_args.text_columns
         if nsp is not None:
-            files, columns = self.titles_data(), ",".join(self.title_and_text)
+            corpus, files, columns = self.titles_corpus, self.titles_data(), ",".join(self.title_and_text)
+        epochs = self.args.pretraining_epochs
+        if "pretraining_epochs" not in self.args.given:
+            epochs = max(epochs, LEAST_PRETRAINED_ROWS / len(corpus["train"]))
         argv = ["--model_name_or_path", self.model_args.model_name_or_path, "--text_columns", columns]
-        argv += [*files_flags(files, "train", "validation"), "--num_train_epochs", f"{self.args.pretraining_epochs:g}"]
+        argv += [*files_flags(files, "train", "validation"), "--num_train_epochs", f"{epochs:g}"]
         if nsp:
             argv += ["--nsp"]
         name = {"experiment": "pretraining", "start": "base", "method": "mlm+nsp" if nsp else "mlm"}

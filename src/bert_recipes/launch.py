@@ -32,22 +32,39 @@ def best_precision(use_cpu: bool) -> str:
     return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
 
 
+def launched_processes() -> int:
+    """As the launcher says; `srun` without one starts each of its tasks for itself."""
+    name = "WORLD_SIZE" if "WORLD_SIZE" in os.environ else "SLURM_STEP_NUM_TASKS"
+    count = os.environ.get(name, "1")
+    if not count.isdecimal():
+        raise UserError(f"{name} is {count!r} in the environment, and must be a number: unset it")
+    return int(count)
+
+
 def form_group(args: TrainingArguments) -> None:
     """On CPUs transformers hands `--ddp_timeout` to nobody, and gloo would wait 1,800 s for a lost process."""
-    launched = int(os.environ.get("WORLD_SIZE", 1)) > 1 and "RANK" in os.environ  # mpirun sets names of its own
+    launched = launched_processes() > 1 and "RANK" in os.environ  # mpirun sets names of its own
     if args.use_cpu and launched and not torch.distributed.is_initialized():
+        if "MASTER_ADDR" not in os.environ:
+            raise UserError("WORLD_SIZE and RANK are set, and no MASTER_ADDR: start the recipe with accelerate launch")
         torch.distributed.init_process_group("gloo", timeout=datetime.timedelta(seconds=args.ddp_timeout))
 
 
 def refuse_separate_runs(args: TrainingArguments) -> None:
     """Several launched processes that do not form one group would each train alone and write one folder."""
-    launched = int(os.environ.get("WORLD_SIZE", 1))
-    if launched != args.world_size:
-        raise UserError(
-            f"{launched} processes were launched, but they train as {args.world_size}: on CPUs add --use_cpu, as in "
-            "accelerate launch --multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no "
-            "--dynamo_backend no recipes/finetune.py --use_cpu"
+    launched = launched_processes()
+    if launched == args.world_size:
+        return
+    advice = (
+        "on CPUs add --use_cpu, as in accelerate launch --multi_gpu --num_processes 2 --num_machines 1 "
+        "--mixed_precision no --dynamo_backend no recipes/finetune.py --use_cpu"
+    )
+    if "WORLD_SIZE" not in os.environ:
+        advice = (
+            "have srun start accelerate launch --config_file recipes/accelerate/multi_node.yaml, one task a machine, "
+            "as docs/launching.md has it"
         )
+    raise UserError(f"{launched} processes were launched, but they train as {args.world_size}: {advice}")
 
 
 def use_every_core(args: TrainingArguments) -> None:

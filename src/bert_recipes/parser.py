@@ -18,8 +18,8 @@ from .errors import UserError
 
 # Those of transformers.TrainingArguments that most runs set; the help shows them with the recipe's own.
 OFTEN_SET = {"output_dir", "num_train_epochs", "max_steps", "gradient_accumulation_steps", "seed", "bf16", "fp16"}
-# Arguments that name what a run writes.
-WRITTEN_TO = ("output_dir", "output_file")
+# Arguments that name what a run writes: one goes on in its checkpoint's folder.
+WRITTEN_TO = ("output_dir", "output_file", "resume_from_checkpoint")
 
 
 class RecipeParser(HfArgumentParser):
@@ -64,6 +64,8 @@ class RecipeParser(HfArgumentParser):
         for key, value in config.items():
             if f"--{key}" not in self._option_string_actions or key in ("config", "help"):
                 raise UserError(f"--config {path}: " + unknown_name(f"--{key}", self._option_string_actions, "key"))
+            if isinstance(value, list) and self._option_string_actions[f"--{key}"].nargs is None:
+                raise UserError(f"--config {path}: {key} takes one value, and {value} is a list")
             if key in WRITTEN_TO:
                 refuse_escape(path, key, str(value))
             if isinstance(value, list):

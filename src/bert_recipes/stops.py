@@ -12,10 +12,10 @@ from typing import NoReturn
 
 import torch
 from accelerate.utils.memory import should_reduce_batch_size
-from transformers import Trainer, TrainerCallback
+from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from .checkpoints import newest_checkpoint
-from .errors import LostProcess, UserError
+from .errors import LostProcess, OutOfMemory, UserError
 
 EXPLODED = 20  # times the loss of guessing
 STOPPED = 128 + signal.SIGTERM  # a shell's status for a process that SIGTERM ended; 143
@@ -79,31 +79,19 @@ class StopTogether(TrainerCallback):
         last = f"the last checkpoint is {checkpoint}" if checkpoint else "there is no checkpoint yet"
         raise UserError(
             f"the loss is {loss:.4g} at step {step}{named}, learning rate {trainer._get_learning_rate():.2e}; {last}: "
-            "lower --learning_rate or --max_grad_norm, or train in fp32 (--precision fp32)"
+            "lower --max_grad_norm or train in fp32 (--precision fp32) and go on, or begin anew with a lower "
+            "--learning_rate"
         )
 
 
 @contextmanager
 def end_of_training(stop: StopTogether) -> Iterator[None]:
-    """Around `train`: what ends it early is told in a line. A run that SIGTERM cut short ends with a status of its own,
-    `STOPPED`; memory and lost processes end as errors."""
+    """Around `train`: a run that SIGTERM cut short ends with a status of its own, `STOPPED`."""
     args = stop.trainer.args
+    advice = "--auto_find_batch_size finds one that fits and keeps the rows of a step"
     try:
-        yield
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())
-        if is_out_of_memory(error):
-            raise UserError(
-                f"out of memory with --per_device_train_batch_size {args.per_device_train_batch_size}: "
-                "--auto_find_batch_size finds one that fits and keeps the rows of a step; or cut texts shorter "
-                f"({reason[:200]})"
-            ) from error
-        if args.world_size > 1 and is_lost_process(error):
-            raise LostProcess(
-                f"process {args.process_index} of {args.world_size} lost another one ({reason[:200]}): launch all "
-                "again with --resume_from_checkpoint auto"
-            ) from error
-        raise
+        with failures_told(args, f"--per_device_train_batch_size {args.per_device_train_batch_size}: {advice}"):
+            yield
     finally:
         stop.restore_handler()
     if stop.stopping:
@@ -113,6 +101,24 @@ def end_of_training(stop: StopTogether) -> Iterator[None]:
         sys.exit(STOPPED)
     if stop.signalled:  # too late for a step: what the signal does elsewhere
         signal.raise_signal(signal.SIGTERM)
+
+
+@contextmanager
+def failures_told(args: TrainingArguments, batch_size: str) -> Iterator[None]:
+    """Too little memory and lost processes end as errors that say what to do; `batch_size` says which argument it is,
+    and what to do with it."""
+    try:
+        yield
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        if is_out_of_memory(error):
+            raise OutOfMemory(f"out of memory with {batch_size}; or cut texts shorter ({reason[:200]})") from error
+        if args.world_size > 1 and is_lost_process(error):
+            raise LostProcess(
+                f"process {args.process_index} of {args.world_size} lost another one ({reason[:200]}): launch all "
+                "again with --resume_from_checkpoint auto"
+            ) from error
+        raise
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:

@@ -52,9 +52,9 @@ class StreamedChunks(torch.utils.data.IterableDataset):
         self.masked = MaskedPairs if args.nsp else MaskedChunks
         self.batch_size = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
         # All of about one size: a short last one might hold no second document for --nsp to draw from.
-        size = self.path.stat().st_size
-        self.blocks = max(1, size // BLOCK_BYTES)
-        self.starts = [size * block // self.blocks for block in range(self.blocks + 1)]
+        self.size = self.path.stat().st_size
+        self.blocks = max(1, self.size // BLOCK_BYTES)
+        self.starts = [self.size * block // self.blocks for block in range(self.blocks + 1)]
         if all(next(self.rows(block), None) is None for block in range(self.blocks)):
             raise UserError(f"--train_file {self.path}: the file has no rows")
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import sys
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -24,15 +25,19 @@ from transformers import (
     TrainerCallback,
 )
 from transformers.trainer import TRAINER_STATE_NAME
-from transformers.trainer_utils import rotate_checkpoints
 
-from .arguments import MlmArguments, RecipeArguments, holds_run
+from .arguments import MlmArguments, RecipeArguments
 from .checkpoints import (
+    RUN_FACTS,
     bytes_of_checkpoint,
     checkpoint_to_resume,
     fault_of,
     forget_run,
+    holds_run,
+    only_run_in,
     passed_over,
+    refuse_another_run,
+    rotate,
     written_whole,
 )
 from .data import PretrainingData
@@ -42,7 +47,7 @@ from .losses import classification_loss, masked_language_model_loss, pretraining
 from .masking import IGNORED, MaskedChunks, MaskedLanguageModelCollator
 from .metrics import MEAN_LOSS, classification_metrics, masked_language_model_metrics, token_losses
 from .models import count_parameters
-from .stops import StopTogether, end_of_training
+from .stops import StopTogether, end_of_training, failures_told
 from .streaming import StreamedChunks
 
 STREAM_POSITION = "stream.json"
@@ -127,29 +132,62 @@ class Trainer(transformers.Trainer):
         return list(itertools.islice(iter(sampler), start, start + size))
 
     def evaluation_loop(self, *args, metric_key_prefix: str = "eval", **kwargs):
-        output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
+        with failures_told(self.args, f"--per_device_eval_batch_size {self.args.per_device_eval_batch_size}: lower it"):
+            output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
         mean_loss = output.metrics.pop(f"{metric_key_prefix}_{MEAN_LOSS}", None)
         if mean_loss is not None:
             output.metrics[f"{metric_key_prefix}_loss"] = mean_loss
         return output
 
+    def facts(self) -> dict[str, Any]:
+        """What a run that goes on from a checkpoint has in common with the one that saved it."""
+        streamed = isinstance(self.train_dataset, StreamedChunks)
+        return {
+            **self.args.run_facts,
+            "rows of a step": self.rows_a_device_and_step * self.args.world_size,
+            "labels": list(self.model.config.id2label.values()),
+            "training data of": f"{self.train_dataset.size} bytes" if streamed else f"{len(self.train_dataset)} rows",
+        }
+
     def train(self, resume_from_checkpoint=None, **kwargs):
+        if resume_from_checkpoint:
+            refuse_another_run(resume_from_checkpoint, self.facts())
         if resume_from_checkpoint and isinstance(self.train_dataset, StreamedChunks):
             position = json.loads((Path(resume_from_checkpoint) / STREAM_POSITION).read_text(encoding="utf-8"))
             self.train_dataset.go_on_from(position)
             self.args.ignore_data_skip = True  # the stream begins where the checkpoint was: there is nothing to skip
         return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
 
-    def _init_training_state(self, *args, **kwargs):
-        position = super()._init_training_state(*args, **kwargs)
-        best = self.state.best_model_checkpoint
-        if best and (fault := fault_of(Path(best))):
+    def _init_training_state(self, max_steps, steps_in_epoch, epochs, resume_from_checkpoint, trial):
+        position = super()._init_training_state(max_steps, steps_in_epoch, epochs, resume_from_checkpoint, trial)
+        if resume_from_checkpoint and self.state.best_global_step:
+            self.find_best_checkpoint(Path(resume_from_checkpoint).parent)
+        return position
+
+    def find_best_checkpoint(self, folder: Path) -> None:
+        """Beside the checkpoint that the run goes on from: the state has it where it was before the run was moved."""
+        best = folder / f"checkpoint-{self.state.best_global_step}"
+        self.state.best_model_checkpoint = str(best)
+        if fault := fault_of(best):
             if self.is_world_process_zero():
                 print(
                     f"The best checkpoint so far, {best}, is lost: {fault}. The best from here on is kept", flush=True
                 )
             self.state.best_model_checkpoint = self.state.best_global_step = self.state.best_metric = None
-        return position
+
+    def _run_epoch(self, *args, **kwargs):
+        # Stock counts once a step is done: a run that was cut behind its last checkpoint would take one more.
+        if self.state.global_step < self.state.max_steps:
+            super()._run_epoch(*args, **kwargs)
+
+    def _finalize_training(self, *args, **kwargs):
+        # Of a limit of 1 stock leaves the best checkpoint alone: what SIGTERM has just saved would go.
+        limit, self.args.save_total_limit = self.args.save_total_limit, None
+        output = super()._finalize_training(*args, **kwargs)
+        self.args.save_total_limit = limit
+        if self.args.should_save:
+            rotate(self.run_dir, limit, self.state.best_model_checkpoint, goes_on=self.stop.stopping)
+        return output
 
     def _update_auto_batch_size(self, batch_size: int) -> None:
         # Down to a divisor of the rows of a step, which stay the same; from the weights that the run began with.
@@ -181,10 +219,11 @@ class Trainer(transformers.Trainer):
                 self.complete_checkpoint(self.writing_to / name)
         self.writing_to = None
         if self.args.should_save:
-            rotate_checkpoints(str(self.run_dir), self.args.save_total_limit, self.state.best_model_checkpoint, True)
+            rotate(self.run_dir, self.args.save_total_limit, self.state.best_model_checkpoint, goes_on=True)
 
     def complete_checkpoint(self, folder: Path) -> None:
         self.state.save_to_json(str(folder / TRAINER_STATE_NAME))
+        (folder / RUN_FACTS).write_text(json.dumps(self.facts(), ensure_ascii=False, indent=1), encoding="utf-8")
         if isinstance(self.train_dataset, StreamedChunks):
             position = self.train_dataset.position_after(self.state.global_step * self.train_dataset.batch_size)
             (folder / STREAM_POSITION).write_text(json.dumps(position), encoding="utf-8")
@@ -299,9 +338,9 @@ def train_and_evaluate(trainer: Trainer) -> dict[str, float]:
                 print(f"Passed over {damaged}", flush=True)
         if args.resume_from_checkpoint and args.process_index == 0:
             print(f"Going on from {checkpoint}" if checkpoint else f"No checkpoint in {args.output_dir}: starting anew")
-        if args.overwrite and args.should_save and holds_run(args.output_dir):
-            forget_run(Path(args.output_dir))
-        with end_of_training(trainer.stop):
+        if args.overwrite and args.should_save and holds_run(trainer.run_dir):
+            forget_run(trainer.run_dir)
+        with only_run_in(args), end_of_training(trainer.stop):
             results.update(trainer.train(resume_from_checkpoint=checkpoint).metrics)
     if args.do_eval:
         results.update(trainer.evaluate())
@@ -321,7 +360,9 @@ def peak_memory_mb(device: torch.device) -> float:
     memory = psutil.Process().memory_info()
     if hasattr(memory, "peak_wset"):  # Windows
         return memory.peak_wset / 1e6
+    status = Path("/proc/self/status")
+    if status.exists():  # Linux, where `ru_maxrss` begins with the peak of the process that started this one
+        return int(re.search(r"VmHWM:\s*(\d+) kB", status.read_text())[1]) * 1024 / 1e6
     import resource
 
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes on macOS, KiB on Linux
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # bytes on macOS
