@@ -284,7 +284,8 @@ def test_a_checkpoint_is_moved_past_what_the_user_has_put_beside_it(tmp_path):
     thesis.write_text("mine")
     with written_whole(Accelerator(cpu=True), tmp_path, "checkpoint-4", needed=1) as folder:
         (folder / "checkpoint-4").mkdir()
-        (folder / "checkpoint-4" / "rng_state.pth").write_text("state")
+        for name in ("rng_state.pth", "run.json"):
+            (folder / "checkpoint-4" / name).write_text("{}")
     assert fault_of(tmp_path / "checkpoint-4") is None and thesis.read_text() == "mine"
     assert not (tmp_path / "unfinished" / "checkpoint-2").exists()
 

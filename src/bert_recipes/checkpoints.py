@@ -133,6 +133,8 @@ def fault_of(checkpoint: Path, processes: int | None = None) -> str | None:
             return f"its {name} has {path.stat().st_size:,} bytes of {size:,}"
         if checksum(path) != value:
             return f"its {name} is not what was written"
+    if RUN_FACTS not in files:
+        return f"it has no {RUN_FACTS}: an earlier version saved it"
     if not any(name.startswith("rng_state") for name in files):
         return "it holds the model alone, as --save_only_model asks"
     if processes not in (None, saved_by):
@@ -229,7 +231,8 @@ def only_run_in(args: TrainingArguments) -> Iterator[None]:
     Path(args.output_dir).mkdir(parents=True, exist_ok=True)
     lock = FileLock(Path(args.output_dir) / ".lock", timeout=0)
     try:
-        lock.acquire()
+        with suppress(NotImplementedError):  # some network file systems have no locks
+            lock.acquire()
     except Timeout as error:
         raise UserError(f"--output_dir {args.output_dir}: another run is writing there: name another folder") from error
     try:

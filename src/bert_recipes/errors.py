@@ -44,7 +44,7 @@ def run(main: Callable[[], None]) -> None:
         leave_group()
         raise
     except KeyboardInterrupt:
-        print("stopped by Ctrl-C: what was done since the last checkpoint is lost", file=sys.stderr, flush=True)
+        print("stopped by Ctrl-C: nothing more is saved", file=sys.stderr, flush=True)
         sys.stdout.flush()
         os._exit(128 + signal.SIGINT)  # the group's and the data loader's threads may be in the middle of something
     except Exception as error:
