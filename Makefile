@@ -44,7 +44,7 @@ bench: setup  ## pretraining beside the stock pipeline, as JSON    ARGS="--quick
 	$(BIN)/python benchmarks/$(or $(BENCHMARK),mlm).py $(ARGS)
 
 test: setup test-tools  ## every test, offline
-	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-faults: setup test-tools  ## the whole of the tests of kills, damage and lost links, with their figures (root)
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest --full -s $(FAULTS) $(ARGS)
