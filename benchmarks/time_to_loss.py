@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import sys
 import tempfile
 
 import torch
-from mlm import MASKED, SIZES, TakeTurns, imported_once, joined_blocks, model_of, our_trainer, stock_trainer
+from mlm import MASKED, SIZES, TakeTurns, joined_blocks, model_of, our_trainer, stock_trainer
 from torch.nn import functional
 from transformers import AutoTokenizer, BertForMaskedLM, DataCollatorForLanguageModeling, PrinterCallback
 
@@ -33,7 +34,6 @@ SIZE = "4x256"
 TURNS = 20
 STOCK_LEARNING_RATES = (3e-4, 1e-3, 3e-3)
 OUR_LEARNING_RATE = 1.5e-3  # the base model's
-HELD_OUT_BLOCKS = 320
 
 
 class Score(TakeTurns):
@@ -61,18 +61,18 @@ class Score(TakeTurns):
             self.end_turn()
 
 
-def held_out_batches(data_args: DataArguments) -> list[dict[str, torch.Tensor]]:
+def held_out_batches(data_args: DataArguments, count: int) -> list[dict[str, torch.Tensor]]:
     tokenizer = AutoTokenizer.from_pretrained(EMBEDDED_MODELS / "bert-mini-zh")
     blocks = joined_blocks(list(load_documents(data_args)["validation"]["text"]), tokenizer)
     torch.manual_seed(0)
     collate = DataCollatorForLanguageModeling(tokenizer, mlm_probability=MASKED)
-    rows = [{**row, "attention_mask": [1] * len(row["input_ids"])} for row in blocks.take(HELD_OUT_BLOCKS)]
+    rows = [{**row, "attention_mask": [1] * len(row["input_ids"])} for row in blocks.take(count)]
     return [collate(rows[start : start + 32]) for start in range(0, len(rows), 32)]
 
 
-def work(kind: str, steps: int, learning_rate: float, pipe) -> None:
+def work(kind: str, steps: int, learning_rate: float, held_out_blocks: int, pipe) -> None:
     data_args = DataArguments("peoples_daily")
-    batches = held_out_batches(data_args)
+    batches = held_out_batches(data_args, held_out_blocks)
     arguments = {"max_steps": steps, "learning_rate": learning_rate}
     with tempfile.TemporaryDirectory() as folder:
         if kind == "stock":
@@ -85,13 +85,15 @@ def work(kind: str, steps: int, learning_rate: float, pipe) -> None:
         trainer.train()
 
 
-def train_in_turns(runs: dict[str, tuple[str, int, float]], turns: int) -> dict[str, list[tuple[float, float]]]:
+def train_in_turns(
+    runs: dict[str, tuple[str, int, float]], turns: int, held_out_blocks: int
+) -> dict[str, list[tuple[float, float]]]:
     """`runs`: name -> kind, steps, learning rate. Each one's curve: seconds of training so far, held-out loss."""
-    context = imported_once()
+    context = multiprocessing.get_context("fork")  # this process has done no more than the imports
     pipes, workers = {}, []
     for name, run in runs.items():
         pipes[name], theirs = context.Pipe()
-        workers.append(context.Process(target=work, args=(*run, theirs), daemon=True))
+        workers.append(context.Process(target=work, args=(*run, held_out_blocks, theirs), daemon=True))
         workers[-1].start()
         theirs.close()  # a worker that dies closes the pipe's other end, and `recv` says so
     curves = {name: [] for name in runs}
@@ -110,7 +112,7 @@ def train_in_turns(runs: dict[str, tuple[str, int, float]], turns: int) -> dict[
 def try_rates(options: argparse.Namespace) -> dict[float, float]:
     """Stock's held-out loss at each learning rate, after a quarter of the steps."""
     runs = {f"stock at {rate:g}": ("stock", options.stock_steps // 4, rate) for rate in options.stock_learning_rates}
-    curves = train_in_turns(runs, options.turns)
+    curves = train_in_turns(runs, options.turns, options.held_out_blocks)
     return {rate: curve[-1][1] for rate, curve in zip(options.stock_learning_rates, curves.values(), strict=True)}
 
 
@@ -120,6 +122,7 @@ def main():
     parser.add_argument("--our_steps", type=int, default=600)
     parser.add_argument("--stock_learning_rates", type=float, nargs="+", default=STOCK_LEARNING_RATES)
     parser.add_argument("--turns", type=int, default=TURNS)
+    parser.add_argument("--held_out_blocks", type=int, default=320, help="of 128 tokens, 15 %% of them masked")
     options = parser.parse_args()
     if min(options.stock_steps // 4, options.our_steps) < options.turns:
         parser.error("a turn takes a step or more: fewer --turns, or more steps")
@@ -128,6 +131,7 @@ def main():
     curves = train_in_turns(
         {"stock": ("stock", options.stock_steps, best_rate), "ours": ("ours", options.our_steps, OUR_LEARNING_RATE)},
         options.turns,
+        options.held_out_blocks,
     )
     stock_seconds, stock_loss = curves["stock"][-1]
     reached = next((seconds for seconds, loss in curves["ours"] if loss <= stock_loss), None)

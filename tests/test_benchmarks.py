@@ -20,7 +20,18 @@ def test_the_pretraining_benchmark_prints_one_object_a_size():
 
 def test_the_time_to_a_loss_is_measured_on_clocks_of_their_own():
     script = str(ROOT / "benchmarks" / "time_to_loss.py")
-    short = ("--stock_steps", "4", "--our_steps", "6", "--turns", "1", "--stock_learning_rates", "3e-3")
+    short = (
+        "--stock_steps",
+        "4",
+        "--our_steps",
+        "6",
+        "--turns",
+        "1",
+        "--stock_learning_rates",
+        "3e-3",
+        "--held_out_blocks",
+        "32",
+    )
     done = execute("python", script, *short)
     assert done.returncode == 0, done.stderr
     (line,) = done.stdout.splitlines()
