@@ -89,7 +89,7 @@ def train_in_turns(
     runs: dict[str, tuple[str, int, float]], turns: int, held_out_blocks: int
 ) -> dict[str, list[tuple[float, float]]]:
     """`runs`: name -> kind, steps, learning rate. Each one's curve: seconds of training so far, held-out loss."""
-    context = multiprocessing.get_context("fork")  # this process has done no more than the imports
+    context = multiprocessing.get_context("fork")  # torch has computed nothing here: its threads do not outlive a fork
     pipes, workers = {}, []
     for name, run in runs.items():
         pipes[name], theirs = context.Pipe()

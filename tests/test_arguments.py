@@ -209,6 +209,11 @@ def test_what_no_run_has_written_is_not_written_over(tmp_path, name):
     (tmp_path / "outputs").mkdir()
     (tmp_path / "mine").rename(tmp_path / "outputs" / "finetune")
     assert parse(*GROUPS, argv=[])[2].output_dir == "outputs/finetune-2"
+    (tmp_path / "outputs" / "finetune").rename(tmp_path / "outputs" / "finetune-2")
+    (tmp_path / "outputs" / "finetune").mkdir()
+    write(tmp_path / "outputs" / "finetune" / "all_results.json", "{}")
+    assert parse(*GROUPS, argv=[])[2].output_dir == "outputs/finetune-3"
+    assert parse(*GROUPS, argv=["--overwrite"])[2].output_dir == "outputs/finetune"
 
 
 @pytest.mark.parametrize(

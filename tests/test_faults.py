@@ -301,13 +301,16 @@ def test_a_checkpoint_of_the_model_alone_is_told(two_checkpoints, tmp_path):
 
 
 def test_two_runs_do_not_write_one_folder(tmp_path, dropout_model):
+    """And the second one gives nothing up of what the first has there."""
     argv = ["--model_name_or_path", str(dropout_model), "--output_dir", str(tmp_path / "run"), *OPTIONS]
+    (tmp_path / "run").mkdir()
+    made_up_checkpoints(tmp_path / "run", {2: 5})
     with (
-        only_run_in(FinetuneArguments(output_dir=str(tmp_path / "run"), use_cpu=True)),
+        only_run_in(FinetuneArguments(output_dir=str(tmp_path / "run"), overwrite=True, use_cpu=True)),
         pytest.raises(UserError, match="run: another run is writing there: name another folder"),
     ):
-        recipe("finetune").main(argv)
-    assert not any((tmp_path / "run").iterdir())
+        recipe("finetune").main([*argv, "--overwrite"])
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["checkpoint-2"]
 
 
 def test_ctrl_c_is_a_line(dropout_model, tmp_path):

@@ -160,9 +160,8 @@ class RecipeArguments(transformers.TrainingArguments):
     default_output_dir = "outputs/run"
     base_learning_rate = 3e-5  # for a model 768 wide
 
-    run_facts: ClassVar[
-        dict[str, Any]
-    ] = {}  # set by `parse`: what a run that goes on must have in common with its beginning
+    # What a run that goes on must have in common with its beginning; `parse` sets it.
+    run_facts: ClassVar[dict[str, Any]] = {}
 
     def __post_init__(self):
         if self.overwrite and self.resume_from_checkpoint:
@@ -308,7 +307,7 @@ def check_text_columns(text_columns: str) -> None:
 
 def choose_output_dir(args: RecipeArguments) -> str:
     """A named folder is taken as it is unless it holds a run; a default one steps aside to `<default>-2`, `-3` …"""
-    resumes, named = args.resume_from_checkpoint is not None, args.output_dir is not None
+    named = args.output_dir is not None
     if args.output_dir == "":
         raise UserError("--output_dir is empty: name a folder, or leave it out")
     folder = Path(args.output_dir or args.default_output_dir)
@@ -318,24 +317,30 @@ def choose_output_dir(args: RecipeArguments) -> str:
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
         raise UserError(f"--output_dir {folder}: nothing can be written to {nearest}")
     if named:
-        finished = (folder / "all_results.json").exists() and args.resume_from_checkpoint != "auto"
-        if holds_run(folder) and not args.overwrite and (finished or not resumes):
-            raise UserError(
-                f"--output_dir {folder} holds an earlier run: name another, give it up with --overwrite, "
-                "or go on with --resume_from_checkpoint auto if it was interrupted"
-            )
-        if (name := file_in_the_way(folder)) and not args.overwrite:
-            raise UserError(
-                f"--output_dir {folder} has a {name} that no run has left there: name another folder, or have it "
-                "written over with --overwrite"
-            )
+        refuse_to_write_over(folder, args)
         return str(folder)
     numbered = [folder]
     while holds_run(numbered[-1]) or file_in_the_way(numbered[-1]):
         numbered.append(Path(f"{folder}-{len(numbered) + 1}"))
-    # The last folder is free, the one before it holds the newest run: that one is meant by "resume" and "overwrite".
-    meant = numbered[-2] if (args.overwrite or resumes) and len(numbered) > 1 else numbered[-1]
-    return str(meant if not file_in_the_way(meant) else numbered[-1])
+    # The last folder is free; the newest run is the one that is meant by "resume" and "overwrite".
+    runs = [path for path in numbered if holds_run(path)] if args.overwrite or args.resume_from_checkpoint else []
+    return str(runs[-1] if runs else numbered[-1])
+
+
+def refuse_to_write_over(folder: Path, args: RecipeArguments) -> None:
+    if args.overwrite:
+        return
+    finished = (folder / "all_results.json").exists() and args.resume_from_checkpoint != "auto"
+    if holds_run(folder) and (finished or args.resume_from_checkpoint is None):
+        raise UserError(
+            f"--output_dir {folder} holds an earlier run: name another, give it up with --overwrite, "
+            "or go on with --resume_from_checkpoint auto if it was interrupted"
+        )
+    if name := file_in_the_way(folder):
+        raise UserError(
+            f"--output_dir {folder} has a {name} that no run has left there: name another folder, or have it "
+            "written over with --overwrite"
+        )
 
 
 @dataclass

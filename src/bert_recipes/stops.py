@@ -96,7 +96,7 @@ def end_of_training(stop: StopTogether) -> Iterator[None]:
         stop.restore_handler()
     if stop.stopping:
         if args.process_index == 0:
-            checkpoint = newest_checkpoint(stop.trainer.run_dir)
+            checkpoint = stop.trainer.run_dir / f"checkpoint-{stop.trainer.state.global_step}"
             print(f"Stopped by SIGTERM; saved {checkpoint}: go on with --resume_from_checkpoint auto", file=sys.stderr)
         sys.exit(STOPPED)
     if stop.signalled:  # too late for a step: what the signal does elsewhere

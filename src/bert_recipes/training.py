@@ -338,9 +338,9 @@ def train_and_evaluate(trainer: Trainer) -> dict[str, float]:
                 print(f"Passed over {damaged}", flush=True)
         if args.resume_from_checkpoint and args.process_index == 0:
             print(f"Going on from {checkpoint}" if checkpoint else f"No checkpoint in {args.output_dir}: starting anew")
-        if args.overwrite and args.should_save and holds_run(trainer.run_dir):
-            forget_run(trainer.run_dir)
         with only_run_in(args), end_of_training(trainer.stop):
+            if args.overwrite and args.should_save and holds_run(trainer.run_dir):
+                forget_run(trainer.run_dir)
             results.update(trainer.train(resume_from_checkpoint=checkpoint).metrics)
     if args.do_eval:
         results.update(trainer.evaluate())
