@@ -5,11 +5,11 @@
 
 Stock is run_mlm.py's way (as in benchmarks/mlm.py) at the best of three learning rates: each is tried for a quarter of
 the steps, with a schedule of its own. Ours is `recipes/mlm_pretrain.py --from_scratch`: no dropout, a warm-up of 6 % of
-the steps, weight decay 0.01, whole documents, attention that starts out local, and a rate that was chosen in earlier
-runs. Both train from random weights on People's Daily, each in a process of its own and on its own clock, taking turns,
-so that a noisy machine disturbs both alike. After every turn each guesses the same masked tokens of the same held-out
-blocks, cut as stock cuts them. `ratio` is the training time at which ours first has stock's final loss, over all of
-stock's training time. One JSON object.
+the steps, weight decay 0.01, whole documents, attention that starts out local, guesses that start from each token's
+frequency, and a rate that was chosen in earlier runs. Both train from random weights on People's Daily, each in a
+process of its own and on its own clock, taking turns, so that a noisy machine disturbs both alike. After every turn
+each guesses the same masked tokens of the same held-out blocks, cut as stock cuts them. `ratio` is the training time at
+which ours first has stock's final loss, over all of stock's training time. One JSON object.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from transformers import AutoTokenizer, BertForMaskedLM, DataCollatorForLanguage
 from bert_recipes.arguments import DataArguments
 from bert_recipes.documents import load_documents
 from bert_recipes.masking import IGNORED
-from bert_recipes.models import EMBEDDED_MODELS, attend_to_neighbours
+from bert_recipes.models import EMBEDDED_MODELS, attend_to_neighbours, guess_by_frequency
 
 SIZE = "4x256"
 TURNS = 20
@@ -80,6 +80,7 @@ def work(kind: str, steps: int, learning_rate: float, held_out_blocks: int, pipe
         else:
             model = attend_to_neighbours(model_of(SIZE, dropout=0.0))
             trainer = our_trainer(SIZE, folder, data_args, model, **arguments)
+            guess_by_frequency(model, trainer.train_dataset.token_counts())
         trainer.remove_callback(PrinterCallback)  # standard output is for the result
         trainer.add_callback(Score(pipe, trainer.model, batches))
         trainer.train()

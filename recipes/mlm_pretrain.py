@@ -19,7 +19,7 @@ def main(argv=None):
     data = load_pretraining_data(model_args, data_args, training_args)
 
     # Model: the vocabulary projection sees the masked positions alone, which is exact and about twice as fast.
-    model = load_masked_lm(model_args, data.tokenizer, training_args.dropout, training_args.nsp)
+    model = load_masked_lm(model_args, data.tokenizer, training_args.dropout, training_args.nsp, data.train)
 
     # Train, score the best checkpoint, and save it with its tokenizer, figures and card.
     trainer = masked_language_model_trainer(model, training_args, data)

@@ -68,6 +68,7 @@ def test_what_was_given_is_kept_for_the_card(tmp_path):
         (["--train_file", "a.csv", "--dataset_name", "reviews"], "both given"),
         (["--test_file", "a.csv"], "--test_file needs a --train_file"),
         (["--text_columns", "a,b,c"], "name one column, or two"),
+        (["--text_columns", "text,text"], "name one column, or two"),
         (["--max_train_samples", "0"], "--max_train_samples 0: must be 1 or more"),
         (["--learning_rate", "-1"], "--learning_rate -1.0: must be above 0"),
         (["--per_device_train_batch_size", "0"], "--per_device_train_batch_size 0: must be 1 or more"),

@@ -247,3 +247,4 @@ def test_both_kinds_of_pretraining_and_every_number_of_passes_is_there(titles):
     assert set(passes) == {1, 2}
     steps = {count: run["arguments"][run["arguments"].index("--max_steps") + 1] for count, run in passes.items()}
     assert steps == {1: "4", 2: "8"}  # 60 rows, 16 a step
+    assert all(0 <= run["training_accuracy"] <= 1 and "validation_accuracy" not in run for run in passes.values())

@@ -1,8 +1,11 @@
+from collections import Counter
+
 import numpy as np
 import pytest
 import torch
 from datasets import Dataset
 
+from bert_recipes import masking
 from bert_recipes.arguments import DataArguments
 from bert_recipes.chunks import Chunker
 from bert_recipes.documents import load_documents
@@ -44,6 +47,17 @@ def test_a_mask_is_a_function_of_seed_epoch_and_chunk(chunks, tokenizer):
     masked.set_epoch(0)
     assert same(masked[7], first[7])
     assert not same(MaskedChunks(chunks, tokenizer, 0.15, seed=2)[7], first[7])
+
+
+def test_tokens_are_counted_but_for_those_that_are_never_masked(cut, tokenizer, monkeypatch):
+    chunks = cut(nsp=True)
+    counts = MaskedPairs(chunks, tokenizer, 0.15, seed=0).token_counts()
+    expected = Counter(token for token_ids in chunks["input_ids"] for token in token_ids)
+    assert counts[tokenizer.all_special_ids].sum() == 0
+    assert all(counts[token] == expected[token] for token in expected.keys() - set(tokenizer.all_special_ids))
+    monkeypatch.setattr(masking, "COUNTED_CHUNKS", 100)  # a share of them, from everywhere
+    some = MaskedPairs(chunks, tokenizer, 0.15, seed=0).token_counts()
+    assert 0.5 < some.sum() / counts.sum() * len(chunks) / 100 <= 1.5
 
 
 @pytest.mark.parametrize("share", [0.15, 0.4])

@@ -1,6 +1,8 @@
 import copy
 import json
+import math
 
+import numpy as np
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
@@ -20,13 +22,18 @@ from transformers import (
     pipeline,
 )
 
-from bert_recipes.arguments import CheckpointArguments, LoraArguments, ModelArguments
+from bert_recipes.arguments import CheckpointArguments, DataArguments, LoraArguments, MlmArguments, ModelArguments
+from bert_recipes.chunks import chunk_documents
+from bert_recipes.documents import load_documents
 from bert_recipes.errors import UserError
+from bert_recipes.evidence import loss_with_head
 from bert_recipes.losses import masked_language_model_loss
+from bert_recipes.masking import MaskedChunks
 from bert_recipes.models import (
     EMBEDDED_MODELS,
     add_lora,
     count_parameters,
+    guess_by_frequency,
     load_classifier,
     load_masked_lm,
     load_tokenizer,
@@ -37,8 +44,7 @@ from bert_recipes.models import (
 
 TEXTS = ["房间很干净，服务也好。", "这本书不值得买，纸张太差", "电池只能用两个小时"]
 
-
-@pytest.mark.parametrize(
+every_head = pytest.mark.parametrize(
     "config",
     [
         BertConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, vocab_size=99),
@@ -53,6 +59,9 @@ TEXTS = ["房间很干净，服务也好。", "这本书不值得买，纸张太
     ],
     ids=lambda config: config.model_type,
 )  # fmt: skip
+
+
+@every_head
 def test_the_sparse_head_gives_the_dense_loss_and_gradients(config):
     torch.manual_seed(0)
     dense = AutoModelForMaskedLM.from_config(config).eval()
@@ -153,6 +162,35 @@ def test_from_scratch_attention_starts_with_what_is_near(tmp_path, tokenizer):
     assert scores.diagonal().mean() > near > far
 
 
+@every_head
+def test_from_scratch_a_model_guesses_by_frequency_before_it_is_trained(config):
+    torch.manual_seed(0)
+    token_counts = np.arange(90) % 7 * 10  # of 99 tokens: some never occur, the last are not even counted
+    model = guess_by_frequency(AutoModelForMaskedLM.from_config(config).eval(), token_counts)
+    shares = model(torch.randint(5, 90, (4, 16))).logits.softmax(-1).mean((0, 1)).detach()
+    expected = torch.ones(len(shares))
+    expected[:90] += torch.from_numpy(token_counts)
+    # The random weights add a little noise; without the counts the rarest would be off by a factor of 25.
+    torch.testing.assert_close(shares.log(), (expected / expected.sum()).log(), rtol=0, atol=math.log(2))
+
+
+def test_from_scratch_the_first_loss_is_that_of_the_characters_frequencies(tokenizer, tmp_path):
+    """Newspaper: log(7,168) = 8.9 nats of any token, and less where the frequent ones are known."""
+    BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64).save_pretrained(
+        tmp_path
+    )
+    documents = load_documents(DataArguments(dataset_name="peoples_daily", max_train_samples=500, max_eval_samples=50))
+    chunks = chunk_documents(
+        documents, tokenizer, ["text"], MlmArguments(output_dir=str(tmp_path / "out"), use_cpu=True)
+    )
+    train = MaskedChunks(chunks["train"], tokenizer, 0.15, seed=0)
+    held_out = MaskedChunks(chunks["validation"], tokenizer, 0.15, seed=0)
+    model_args = ModelArguments(str(tmp_path), from_scratch=True)
+    blind, knowing = (load_masked_lm(model_args, tokenizer, train=known) for known in (None, train))
+    losses = [loss_with_head(model, model, held_out, tokenizer) for model in (blind, knowing)]
+    assert abs(losses[0] - math.log(len(tokenizer))) < 0.2 and losses[1] < 7
+
+
 def test_the_embedded_model_loads_with_plain_transformers_and_is_small():
     folder = EMBEDDED_MODELS / "bert-mini-zh"
     guesses = pipeline("fill-mask", model=str(folder))("北京是中国的首[MASK]。")
@@ -164,9 +202,6 @@ def test_the_embedded_model_loads_with_plain_transformers_and_is_small():
 
 def test_it_guesses_better_than_chance(tokenizer):
     """Some two thousand characters of validation text; the most common one would be right in 4 % of the cases."""
-    from bert_recipes.arguments import DataArguments
-    from bert_recipes.documents import load_documents
-
     model = AutoModelForMaskedLM.from_pretrained(EMBEDDED_MODELS / "bert-mini-zh").eval()
     texts = load_documents(DataArguments(dataset_name="peoples_daily", max_eval_samples=200))["validation"]["text"]
     batch = tokenizer(list(texts), padding=True, truncation=True, max_length=64, return_tensors="pt")

@@ -11,6 +11,9 @@ from conftest import ROOT, execute, recipe, short
 READMES = ["README.md", "README.zh-CN.md"]
 # test_benchmarks.py runs the benchmark.
 NOT_RUN_HERE = {"make test", "make test-faults", "make bench", 'make bench ARGS="--quick"'}
+NOT_RUN_HERE |= {
+    'make bench BENCHMARK=time_to_loss ARGS="--stock_steps 400 --our_steps 400 --stock_learning_rates 0.003"'
+}
 NOT_RUN_HERE |= {"python3 -m venv .venv", ".venv/bin/pip install -c constraints.txt -e ."}
 
 

@@ -48,7 +48,7 @@ def results(tmp_path) -> list[dict]:
     ]  # fmt: skip
     nsp = [run | {"experiment": "nsp"} for start in ("mlm", "mlm+nsp") for run in labelled(start, [0.7, 0.8, 0.75])]
     passes = [
-        run | {"experiment": "passes", "passes": count}
+        run | {"experiment": "passes", "passes": count, "training_accuracy": 0.9}
         for count in (1, 2)
         for run in labelled("base", [0.6 + count / 10] * 2)
     ]

@@ -47,6 +47,15 @@ def test_a_pass_holds_every_chunk_once_and_the_next_is_another_order(
     assert Counter(seen[:count]) == Counter(seen[count:]) == expected and seen[:count] != seen[count:]
 
 
+def test_tokens_are_counted_without_moving_the_stream(paragraphs, tokenizer, tmp_path):
+    (tmp_path / "a.txt").write_text("\n".join(paragraphs), encoding="utf-8")  # one block
+    chunks, untouched = (stream(tmp_path / "a.txt", tokenizer, tmp_path) for _ in range(2))
+    counts = chunks.token_counts()
+    assert counts[tokenizer.convert_tokens_to_ids("国")] == sum(text.count("国") for text in paragraphs)
+    first, second = (list(map(original, itertools.islice(examples, 50))) for examples in (chunks, untouched))
+    assert first == second
+
+
 def test_order_and_masks_are_a_function_of_the_seed(paragraphs, tokenizer, tmp_path):
     (tmp_path / "a.txt").write_text("\n".join(paragraphs), encoding="utf-8")
     runs = []

@@ -301,7 +301,8 @@ def column_names(text_columns: str) -> list[str]:
 
 
 def check_text_columns(text_columns: str) -> None:
-    if not 1 <= len(column_names(text_columns)) <= 2:
+    names = column_names(text_columns)
+    if not 1 <= len(names) <= 2 or len(set(names)) < len(names):
         raise UserError(f"--text_columns {text_columns}: name one column, or two for a pair such as title,text")
 
 

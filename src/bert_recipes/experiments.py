@@ -323,8 +323,8 @@ class Experiment:
         return self.runs.execute(runs, self.args.workers)
 
     def passes(self) -> list[Result]:
-        """The pair after ever more passes over the training rows: what it makes of them (its "validation" rows), and
-        of the test rows."""
+        """The pair after ever more passes over the training rows: what it makes of them (in the validation split's
+        place), and of the test rows."""
         data, runs = self.titles_data(), []
         for passes in PASSES if self.args.full else PASSES[:2]:
             steps = math.ceil(len(self.titles_corpus["train"]) * passes / self.args.batch_size)

@@ -13,6 +13,7 @@ from .encoding import PAD_TO_MULTIPLE_OF
 
 IGNORED = -100  # the label of what is not predicted, as everywhere in transformers
 IS_NEXT, IS_RANDOM = 0, 1  # as BertForPreTraining has them
+COUNTED_CHUNKS = 10_000  # about a million tokens
 
 Example = dict[str, np.ndarray]
 
@@ -49,6 +50,13 @@ class MaskedChunks(torch.utils.data.Dataset):
     @property
     def lengths(self) -> np.ndarray:
         return column(self.chunks, "length")
+
+    def token_counts(self) -> np.ndarray:
+        """How often each token that can be masked stands in the chunks, in `COUNTED_CHUNKS` of them if there are more:
+        shape (highest token id + 1,)."""
+        step = -(-len(self.chunks) // COUNTED_CHUNKS)
+        token_ids = np.concatenate([self.chunks[index]["input_ids"] for index in range(0, len(self.chunks), step)])
+        return np.bincount(token_ids[~np.isin(token_ids, self.special_ids)])
 
     def __getitem__(self, index: int) -> Example:
         """`input_ids` and `labels` of one chunk, int64, shape (length,); labels are -100 where nothing is predicted."""

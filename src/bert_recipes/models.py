@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from accelerate.utils import broadcast_object_list
 from peft import LoraConfig, PeftConfig, PeftModel, TaskType, get_peft_model
@@ -29,6 +30,8 @@ from .arguments import CheckpointArguments, LoraArguments, MlmArguments, ModelAr
 from .checkpoints import checkpoint_to_resume
 from .encoding import PAD_TO_MULTIPLE_OF, train_tokenizer
 from .errors import UserError
+from .masking import MaskedChunks
+from .streaming import StreamedChunks
 
 EMBEDDED_MODELS = Path(__file__).parent / "assets"
 
@@ -148,17 +151,24 @@ def renew_head(model: PreTrainedModel) -> None:
 
 
 def load_masked_lm(
-    model_args: ModelArguments, tokenizer: PreTrainedTokenizerBase, dropout: float = 0.0, nsp: bool = False
+    model_args: ModelArguments,
+    tokenizer: PreTrainedTokenizerBase,
+    dropout: float = 0.0,
+    nsp: bool = False,
+    train: MaskedChunks | StreamedChunks | None = None,
 ) -> PreTrainedModel:
     """A masked language model whose vocabulary projection sees the masked positions alone (`sparse_head`); with `nsp`
     one that tells consecutive texts too (`BertForPreTraining`, or its like).
 
-    `dropout` holds while this model trains; the config that is saved keeps its own for the stages to come.
+    `dropout` holds while this model trains; the config that is saved keeps its own for the stages to come. With
+    `--from_scratch` the model starts from what `train` tells without training: how frequent each token is.
     """
     if model_args.from_scratch:
         special_ids = {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("pad", "cls", "sep")}
         config = load_config(model_args, vocab_size=len(tokenizer), **special_ids)
         model = attend_to_neighbours(class_for(config, nsp)._from_config(config, dtype=torch.float32))
+        if train is not None:
+            guess_by_frequency(model, train.token_counts())
     else:
         model_class = class_for(load_config(model_args), nsp)
         model, loading = load(model_class, model_args, dtype=torch.float32, output_loading_info=True)
@@ -190,6 +200,21 @@ def attend_to_neighbours(model: PreTrainedModel) -> PreTrainedModel:
     positions.weight.copy_(waves * 2**0.5 * model.config.initializer_range)  # a sinusoid's mean square is a half
     for attention in attentions:
         attention.key.weight.copy_(attention.query.weight.mul_(1.5))  # 1.5 did well; little else was tried
+    return model
+
+
+@torch.no_grad()
+def guess_by_frequency(model: PreTrainedModel, token_counts: np.ndarray) -> PreTrainedModel:
+    """Start a masked language model from how frequent each token is, which its first hundred steps learn otherwise:
+    the bias of the vocabulary projection, where it has one, becomes log((count + 1) / (all + vocabulary)).
+
+    `token_counts` has shape (vocabulary,), or less where the last tokens never occur.
+    """
+    bias = model.get_output_embeddings().bias
+    if bias is not None:
+        counts = torch.ones_like(bias)
+        counts[: len(token_counts)] += torch.from_numpy(token_counts)
+        bias.copy_((counts / counts.sum()).log())
     return model
 
 

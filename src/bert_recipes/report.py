@@ -229,7 +229,7 @@ def where_passes_stop_to_help(results: list[Result]) -> Section | None:
         return None
     passes = distinct(runs, "passes")
     lines, table = {}, [["passes", "training rows", "test rows"]]
-    for name, score in (("training rows", "validation_accuracy"), ("test rows", "test_accuracy")):
+    for name, score in (("training rows", "training_accuracy"), ("test rows", "test_accuracy")):
         scored = [[run[score] for run in of(runs, passes=count)] for count in passes]
         lines[name] = [(number, *mean_and_interval(values)) for number, values in enumerate(scored)]
     for number, count in enumerate(passes):

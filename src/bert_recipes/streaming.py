@@ -81,20 +81,29 @@ class StreamedChunks(torch.utils.data.IterableDataset):
         self.passed = [(position["examples_before_block"], position["pass"], position["place"])]
         self.skipped = position["examples"]
 
+    def token_counts(self) -> np.ndarray:
+        """As `MaskedChunks` has them, of the first block."""
+        masked = self.masked_block(0)
+        return masked.token_counts() if masked else np.zeros(0, dtype=int)
+
     def examples(self, block: int, epoch: int) -> Iterator[Example]:
+        masked = self.masked_block(block)
+        if masked is None:
+            return
+        masked.set_epoch(epoch)
+        by_length = np.argsort(masked.lengths, kind="stable")
+        batches = [by_length[start : start + self.batch_size] for start in range(0, len(masked), self.batch_size)]
+        for batch in np.random.default_rng((self.seed, epoch, block)).permutation(len(batches)):
+            for index in batches[batch]:
+                yield masked[int(index)]
+
+    def masked_block(self, block: int) -> MaskedChunks | None:
+        """The block's chunks; none if no line of it can be masked."""
         rows = list(self.rows(block))
         columns = {name: [row[name] for row in rows] for name in self.text_columns}
         chunks = self.chunker(columns, range(len(rows)))
         chunks = [dict(zip(chunks, values, strict=True)) for values in zip(*chunks.values(), strict=True)]
-        if not chunks:
-            return
-        masked = self.masked(chunks, self.tokenizer, self.mlm_probability, (self.seed, block))
-        masked.set_epoch(epoch)
-        by_length = np.argsort(masked.lengths, kind="stable")
-        batches = [by_length[start : start + self.batch_size] for start in range(0, len(chunks), self.batch_size)]
-        for batch in np.random.default_rng((self.seed, epoch, block)).permutation(len(batches)):
-            for index in batches[batch]:
-                yield masked[int(index)]
+        return self.masked(chunks, self.tokenizer, self.mlm_probability, (self.seed, block)) if chunks else None
 
     def rows(self, block: int) -> Iterator[Row]:
         """The documents whose line begins in the block."""
