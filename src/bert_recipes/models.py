@@ -210,7 +210,7 @@ def guess_by_frequency(model: PreTrainedModel, token_counts: np.ndarray) -> PreT
 
     `token_counts` has shape (vocabulary,), or less where the last tokens never occur.
     """
-    bias = model.get_output_embeddings().bias
+    bias = getattr(model.get_output_embeddings(), "bias", None)
     if bias is not None:
         counts = torch.ones_like(bias)
         counts[: len(token_counts)] += torch.from_numpy(token_counts)
