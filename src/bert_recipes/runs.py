@@ -28,8 +28,8 @@ from .encoding import join_columns
 from .evidence import loss_with_head, representations, similarity_by_layer, weight_changes
 from .launch import available_cores
 from .masking import MaskedChunks
+from .memory import peak_memory_mb
 from .models import load_classifier, load_masked_lm, load_tokenizer
-from .training import peak_memory_mb
 
 GENERAL_TEXT = "peoples_daily"
 HELD_OUT_TEXTS = 50  # about 3,000 tokens

@@ -5,13 +5,11 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import torch
 import transformers
 from datasets import Dataset, DatasetDict
@@ -45,6 +43,7 @@ from .encoding import PAD_TO_MULTIPLE_OF, sort_by_length
 from .errors import UserError
 from .losses import classification_loss, masked_language_model_loss, pretraining_loss
 from .masking import IGNORED, MaskedChunks, MaskedLanguageModelCollator
+from .memory import keep_freed_memory, peak_memory_mb
 from .metrics import MEAN_LOSS, classification_metrics, masked_language_model_metrics, token_losses
 from .models import count_parameters
 from .stops import StopTogether, end_of_training, failures_told
@@ -71,6 +70,8 @@ class Trainer(transformers.Trainer):
         # What --auto_find_batch_size leaves as it is: it trades rows at a time for batches a step.
         self.rows_a_device_and_step = self.args.train_batch_size * self.args.gradient_accumulation_steps
         self.batch_size_tried: int | None = None
+        if self.args.device.type == "cpu":
+            keep_freed_memory(self.model)
         self.stop = StopTogether(self, loss_of_guessing)
         self.add_callback(self.stop)
         self.add_callback(SetEpoch(self))
@@ -351,18 +352,3 @@ def train_and_evaluate(trainer: Trainer) -> dict[str, float]:
         "frozen_parameters": frozen,
         "train_peak_memory_mb": peak_memory_mb(args.device),
     }
-
-
-def peak_memory_mb(device: torch.device) -> float:
-    """Peak memory of this process in MB: of the GPU where it trains on one, else resident memory."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 1e6
-    memory = psutil.Process().memory_info()
-    if hasattr(memory, "peak_wset"):  # Windows
-        return memory.peak_wset / 1e6
-    status = Path("/proc/self/status")
-    if status.exists():  # Linux, where `ru_maxrss` begins with the peak of the process that started this one
-        return int(re.search(r"VmHWM:\s*(\d+) kB", status.read_text())[1]) * 1024 / 1e6
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # bytes on macOS
