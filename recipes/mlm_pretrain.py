@@ -18,8 +18,8 @@ def main(argv=None):
     # Data: documents -> chunks, cut at sentence ends; new masks each epoch, but the validation split is masked once.
     data = load_pretraining_data(model_args, data_args, training_args)
 
-    # Model: the vocabulary projection sees the masked positions alone, which is exact and about twice as fast; from
-    # scratch, it starts from how frequent the training text's tokens are.
+    # Model: the vocabulary projection sees the masked positions alone, which is exact, and saves most where the model
+    # is small; from scratch, it starts from how frequent the training text's tokens are.
     model = load_masked_lm(model_args, data.tokenizer, training_args.dropout, training_args.nsp, data.train)
 
     # Train, score the best checkpoint, and save it with its tokenizer, figures and card.

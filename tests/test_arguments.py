@@ -222,10 +222,11 @@ def test_what_no_run_has_written_is_not_written_over(tmp_path, name):
     [
         (["--output_dir", ""], "--output_dir is empty"),
         (["--output_dir", "dangling"], "--output_dir dangling: nothing can be written to dangling"),
+        (["--prediction_loss_only", "true"], "--prediction_loss_only leaves out the scores"),
         (["--do_train", "false", "--resume_from_checkpoint", "auto"], "--do_train false leaves it out"),
     ],
 )
-def test_a_place_or_a_checkpoint_that_can_not_be(tmp_path, argv, message):
+def test_a_place_a_checkpoint_or_a_report_that_can_not_be(tmp_path, argv, message):
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     with pytest.raises(UserError, match=message):
         parse(*GROUPS, argv=argv)

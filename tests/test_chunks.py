@@ -5,11 +5,11 @@ import itertools
 import numpy as np
 import pytest
 from datasets import Dataset, DatasetDict
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from bert_recipes import chunks as chunks_module
 from bert_recipes.arguments import DataArguments, MlmArguments
-from bert_recipes.chunks import NO_WORD, Chunker, chunk_documents
+from bert_recipes.chunks import NO_WORD, Chunker, chunk_documents, sentence_ends
 from bert_recipes.documents import load_documents
 from bert_recipes.errors import UserError
 from bert_recipes.words import number_words
@@ -84,6 +84,15 @@ def test_a_closing_quote_stays_with_its_sentence_and_english_has_full_stops(toke
     assert pieces("他说：“今天天气真的很好。”我们去公园看花，看了很久很久。")[0].endswith("好 。 ”")
     english = "it cost us 3.50 a night at the old inn. we all went home, and so did they, by and by"
     assert pieces(english)[0].endswith("inn.")
+
+
+def test_a_character_of_several_byte_level_tokens_is_not_cut():
+    backend = Tokenizer(models.BPE())  # no merges: each byte is a token
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    trainer = trainers.BpeTrainer(vocab_size=256, initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    backend.train_from_iterator([], trainer)
+    text = "好。天。"  # three bytes a character
+    assert [i for i, end in enumerate(sentence_ends(text, backend.encode(text))) if end] == [5, 11]
 
 
 def test_a_document_without_a_sentence_end_is_cut_at_the_limit(chunk):
@@ -169,6 +178,14 @@ def test_tokenising_is_done_once_and_kept(paragraphs, tokenizer, chunk, monkeypa
 def test_what_other_code_has_cut_is_cut_again(paragraphs, chunk, monkeypatch):
     chunk(paragraphs, chunk_length=40)
     monkeypatch.setattr(chunks_module, "code_fingerprint", lambda: "another version")
+    monkeypatch.setattr(Chunker, "__call__", lambda *args: pytest.fail("tokenised again"))
+    with pytest.raises(pytest.fail.Exception):
+        chunk(paragraphs, chunk_length=40)
+
+
+def test_another_normaliser_of_the_same_vocabulary_cuts_again(paragraphs, tokenizer, chunk, monkeypatch):
+    chunk(paragraphs, chunk_length=40)
+    monkeypatch.setattr(tokenizer.backend_tokenizer, "normalizer", normalizers.Sequence([]))
     monkeypatch.setattr(Chunker, "__call__", lambda *args: pytest.fail("tokenised again"))
     with pytest.raises(pytest.fail.Exception):
         chunk(paragraphs, chunk_length=40)

@@ -6,7 +6,7 @@ import pytest
 from datasets import load_dataset
 
 from bert_recipes.arguments import DataArguments
-from bert_recipes.documents import MOST_HELD_OUT, load_documents, load_validation
+from bert_recipes.documents import load_documents, load_validation
 from bert_recipes.errors import UserError
 
 
@@ -79,7 +79,8 @@ def test_a_folder_of_files_is_a_data_set_too(tmp_path):
         ("a.txt", "一句话\n", "one text alone"),
         ("a.txt", "", "has no rows"),
         ("a.jsonl", '{"text": "一"}\n{"text": ""}\n', "row 2 of a.jsonl: column 'text' is empty"),
-        ("a.jsonl", '{"txt": "一"}\n', "has no column 'text'.*did you mean 'txt'"),
+        ("a.jsonl", '{"txt": "一"}\n', "row 1 of a.jsonl has no column 'text'.*did you mean 'txt'"),
+        ("a.jsonl", '{"text": "一"}\n{"label": 3}\n', "row 2 of a.jsonl has no column 'text' but 'label'"),
         ("a.jsonl", '{"text": "一"}\n{"text": \n', "line 2 of a.jsonl is not JSON"),
         ("a.csv", "text,id\n一,1\n二\n", "row 3 of a.csv has 1 cells, the header has 2"),
         ("a.pdf", "一", "must be csv, tsv, jsonl, json, parquet or txt"),
@@ -103,4 +104,3 @@ def test_a_stream_has_a_validation_file(tmp_path):
     with pytest.raises(UserError, match="--streaming needs a --validation_file"):
         load_validation(DataArguments(train_file=path))
     assert len(load_validation(DataArguments(train_file=path, validation_file=path))["validation"]) == 2
-    assert MOST_HELD_OUT == 5_000

@@ -52,7 +52,7 @@ def test_a_mask_is_a_function_of_seed_epoch_and_chunk(chunks, tokenizer):
 def test_tokens_are_counted_but_for_those_that_are_never_masked(cut, tokenizer, monkeypatch):
     chunks = cut(nsp=True)
     counts = MaskedPairs(chunks, tokenizer, 0.15, seed=0).token_counts()
-    expected = Counter(token for token_ids in chunks["input_ids"] for token in token_ids)
+    expected = Counter(token for name in ("input_ids", "second_ids") for ids in chunks[name] for token in ids)
     assert counts[tokenizer.all_special_ids].sum() == 0
     assert all(counts[token] == expected[token] for token in expected.keys() - set(tokenizer.all_special_ids))
     monkeypatch.setattr(masking, "COUNTED_CHUNKS", 100)  # a share of them, from everywhere

@@ -11,6 +11,7 @@ from torch.nn import functional
 from transformers import (
     AutoModelForMaskedLM,
     AutoModelForSequenceClassification,
+    BartConfig,
     BertConfig,
     BertForSequenceClassification,
     BertModel,
@@ -147,6 +148,12 @@ def test_next_sentences_are_for_models_that_predict_them(tokenizer, tmp_path):
         intermediate_size=64, vocab_size=len(tokenizer))).save_pretrained(tmp_path)  # fmt: skip
     with pytest.raises(UserError, match="--nsp: models of type roberta do not predict next sentences"):
         load_masked_lm(ModelArguments(str(tmp_path)), tokenizer, nsp=True)
+
+
+def test_a_model_with_a_decoder_is_none_of_these(tokenizer, tmp_path):
+    BartConfig(vocab_size=len(tokenizer), d_model=32).save_pretrained(tmp_path)
+    with pytest.raises(UserError, match="models of type bart do not guess masked tokens"):
+        load_masked_lm(ModelArguments(str(tmp_path)), tokenizer)
 
 
 def test_from_scratch_attention_starts_with_what_is_near(tmp_path, tokenizer):

@@ -91,6 +91,23 @@ def test_a_stream_has_words_and_pairs_too(paragraphs, tokenizer, tmp_path, given
     assert ("next_sentence_label" in examples[0]) == ("nsp" in given)
 
 
+def test_a_line_longer_than_a_block_and_lines_of_wide_spaces(paragraphs, tokenizer, tmp_path, monkeypatch):
+    lines = [*paragraphs[:3], "　　", "".join(paragraphs[:100]), " ", *paragraphs[3:6]]
+    (tmp_path / "a.txt").write_text("\n".join(lines), encoding="utf-8")
+    monkeypatch.setattr(streaming, "BLOCK_BYTES", 2000)
+    chunks = stream(tmp_path / "a.txt", tokenizer, tmp_path)
+    assert any(chunks.masked_block(block) is None for block in range(chunks.blocks))
+    texts = [line for line in lines if line.strip()]
+    expected = Counter(map(tuple, chunks.chunker({"text": texts}, range(len(texts)))["input_ids"]))
+    assert Counter(map(original, itertools.islice(chunks, expected.total()))) == expected
+
+
+@pytest.mark.parametrize("line, exchangeable", [("今天很好。明天更好。", True), ("今天很好", False)])
+def test_a_stream_without_pairs_of_two_documents_is_known(tokenizer, tmp_path, line, exchangeable):
+    (tmp_path / "a.txt").write_text(f"{line}\n{line}\n", encoding="utf-8")
+    assert stream(tmp_path / "a.txt", tokenizer, tmp_path, nsp=True).can_exchange == exchangeable
+
+
 def test_a_document_that_cannot_be_masked_is_passed_over_and_a_lone_one_has_no_pair(tokenizer, tmp_path):
     (tmp_path / "a.txt").write_text("今天很好。明天更好。\n𠮷𠮷\n", encoding="utf-8")
     (first, second) = itertools.islice(stream(tmp_path / "a.txt", tokenizer, tmp_path, nsp=True), 2)
@@ -102,10 +119,10 @@ def test_a_document_that_cannot_be_masked_is_passed_over_and_a_lone_one_has_no_p
     "name, content, message",
     [
         ("a.txt", "\n \n", "the file has no rows"),
-        ("a.csv", "text\n一\n", "txt or jsonl"),
-        ("a.txt", b"\xd2\xbb\xbe\xe4\xbb\xb0", r"a\.txt, line at byte 0: not utf-8: try --encoding gb18030"),
-        ("a.jsonl", '{"text": "一"}\n{"text\n', r"a\.jsonl, line at byte 16: not JSON"),
-        ("a.jsonl", '{"text": "一"}\n{"text": ""}\n', r"a\.jsonl, line at byte 16: column 'text' is empty"),
+        ("a.csv", "text\n一\n", r"txt or jsonl, a document a line: .*a\.csv is none"),
+        ("a.txt", b"\xd2\xbb\xbe\xe4\xbb\xb0", r"row at byte 0 of a\.txt is not utf-8: try --encoding gb18030"),
+        ("a.jsonl", '{"text": "一"}\n{"text\n', r"row at byte 16 of a\.jsonl is not JSON"),
+        ("a.jsonl", '{"text": "一"}\n{"text": ""}\n', r"row at byte 16 of a\.jsonl: column 'text' is empty"),
     ],
 )
 def test_mistakes_name_the_place(tokenizer, tmp_path, name, content, message):

@@ -24,7 +24,8 @@ UNTYPED = object()
 # Left out: what may change while a run goes on (steps, evaluations, saving, logging, precision, max_grad_norm).
 FACTS_OF_RUN = (
     *("model_name_or_path", "from_scratch", "dataset_name", "train_file", "text_columns", "label_column", "max_length"),
-    *("max_train_samples", "chunk_length", "streaming", "nsp", "whole_word_mask", "mlm_probability", "dropout"),
+    *("validation_file", "max_train_samples", "max_eval_samples", "chunk_length", "streaming", "nsp"),
+    *("whole_word_mask", "mlm_probability", "dropout"),
     *("freeze_encoder", "lora_r", "lora_alpha", "lora_dropout", "lora_target_modules", "use_rslora", "use_dora"),
     *("learning_rate", "lr_scheduler_type", "warmup_steps", "optim", "weight_decay", "label_smoothing_factor"),
     *("seed", "data_seed", "train_sampling_strategy", "metric_for_best_model", "early_stopping_patience"),
@@ -184,6 +185,8 @@ class RecipeArguments(transformers.TrainingArguments):
             raise UserError(f"--num_train_epochs {self.num_train_epochs}: must be above 0")
         if self.learning_rate is not None and self.learning_rate <= 0:
             raise UserError(f"--learning_rate {self.learning_rate}: must be above 0")
+        if self.prediction_loss_only:
+            raise UserError("--prediction_loss_only leaves out the scores that a run ends with: leave it away")
         if not 0 <= self.seed < 2**32:
             raise UserError(f"--seed {self.seed}: must be 0 or more, and below 2^32")
         for name in ("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"):

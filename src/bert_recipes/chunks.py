@@ -3,6 +3,7 @@ document joined to another (run_mlm.py joins them, and drops a remainder of ever
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -144,8 +145,7 @@ def chunk_documents(
 
 
 def chunk_split(rows: Dataset, chunker: Chunker, split: str) -> Dataset:
-    # A tokenizer changes a little as it is used, which the default fingerprint would take for another tokenizer.
-    made_by = (chunker.tokenizer.get_vocab(), str(chunker.tokenizer.init_kwargs), chunker.text_columns)
+    made_by = (*fingerprint_parts(chunker.tokenizer), chunker.text_columns)
     made_by += (chunker.chunk_length, chunker.whole_word_mask, chunker.nsp, code_fingerprint())
     processes = min(available_cores(), len(rows) // ROWS_A_PROCESS)
     return rows.map(
@@ -160,10 +160,24 @@ def chunk_split(rows: Dataset, chunker: Chunker, split: str) -> Dataset:
     )
 
 
+def fingerprint_parts(tokenizer: PreTrainedTokenizerBase) -> tuple[str, ...]:
+    """All that decides which tokens a text becomes. Padding and truncation change as a tokenizer is used, which the
+    default fingerprint would take for another tokenizer."""
+    parts = [json.dumps(tokenizer.get_vocab(), sort_keys=True), str(tokenizer.init_kwargs)]
+    if tokenizer.is_fast:
+        backend = json.loads(tokenizer.backend_tokenizer.to_str())
+        parts.append(json.dumps({name: backend[name] for name in backend if name not in ("padding", "truncation")}))
+    return tuple(parts)
+
+
 def sentence_ends(text: str, encoding: Encoding) -> list[bool]:
-    """Whether a sentence of `text` ends with the token, for each token of `encoding`."""
+    """Whether a sentence of `text` ends with the token, for each token of `encoding`.
+
+    A byte-level token may hold a part of a character: the last one of them ends it.
+    """
     ends = {match.end() for match in SENTENCE_END.finditer(text)}
-    return [end in ends for _, end in encoding.offsets]
+    next_starts = [start for start, _ in encoding.offsets[1:]] + [len(text)]
+    return [end in ends and start >= end for (_, end), start in zip(encoding.offsets, next_starts, strict=True)]
 
 
 def cut_at_sentence_ends(ends: Sequence[bool], limit: int) -> Iterator[tuple[int, int]]:

@@ -81,7 +81,7 @@ def load_pretraining_data(model_args: ModelArguments, data_args: DataArguments, 
     else:
         train = masked(chunks["train"], tokenizer, args.mlm_probability, args.seed)
     for split, part in {"training": train, "validation": validation}.items():
-        if isinstance(part, MaskedPairs) and not part.can_exchange:
+        if args.nsp and not part.can_exchange:
             raise UserError(f"--nsp needs two {split} documents of two sentences: add text, or leave --nsp out")
     return PretrainingData(train, validation, tokenizer)
 

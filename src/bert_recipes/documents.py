@@ -6,6 +6,7 @@ import functools
 import hashlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from datasets.exceptions import DatasetGenerationError
 
 from .arguments import DataArguments
 from .builtin_corpora import SOURCES, load_builtin, normalise
-from .corpora import load_from_hub, read_texts
+from .corpora import find_column, load_from_hub, read_texts
 from .errors import UserError
 from .files import Row, Table, iterate_rows
 
@@ -115,8 +116,11 @@ def texts_of_file(
         yield checked(row, Path(path).name, number, text_columns)
 
 
-def checked(row: Row, name: str, number: int, text_columns: Sequence[str]) -> Row:
+def checked(row: Row, name: str, number: int | str, text_columns: Sequence[str]) -> Row:
     table = Table(name, {column: [cell] for column, cell in row.items()}, [number])
+    for column in text_columns:
+        if column not in row:  # other rows may have it
+            find_column(replace(table, name=f"row {number} of {name}"), column, "--text_columns")
     texts = {column: cells[0] for column, cells in read_texts(table, list(text_columns)).items()}
     digest = hashlib.blake2b("\n".join(map(normalise, texts.values())).encode(), digest_size=8).digest()
     return texts | {"key": int.from_bytes(digest, "big", signed=True)}

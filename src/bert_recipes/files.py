@@ -25,12 +25,12 @@ class Table:
     """Rows as read. `numbers` says where each stands in `name`, for messages.
 
     In csv and tsv the header is row 1, as a spreadsheet shows it, however many lines a quoted cell takes; in jsonl and
-    txt a row's number is its line's; elsewhere the first row is 1.
+    txt a row's number is its line's; elsewhere the first row is 1; in a stream it is a place ("at byte 1,024").
     """
 
     name: str
     columns: dict[str, list[Any]]
-    numbers: Sequence[int]
+    numbers: Sequence[int | str]
 
 
 def read_table(path: str, encoding: str, text_columns: list[str], argument: str) -> Table:
@@ -188,7 +188,7 @@ def read_parquet(file: Path, encoding: str) -> Iterator[tuple[int, Row]]:
         raise UserError(f"{file.name} is not a parquet file ({first_line(error)})") from error
 
 
-def check_record(name: str, number: int, record: Any) -> Row:
+def check_record(name: str, number: int | str, record: Any) -> Row:
     if not isinstance(record, dict):
         raise UserError(f'row {number} of {name} is not a record such as {{"text": "...", "label": "..."}}')
     return record

@@ -55,7 +55,9 @@ class MaskedChunks(torch.utils.data.Dataset):
         """How often each token that can be masked stands in the chunks, in `COUNTED_CHUNKS` of them if there are more:
         shape (highest token id + 1,)."""
         step = -(-len(self.chunks) // COUNTED_CHUNKS)
-        token_ids = np.concatenate([self.chunks[index]["input_ids"] for index in range(0, len(self.chunks), step)])
+        counted = [self.chunks[index] for index in range(0, len(self.chunks), step)]
+        parts = [chunk.get(name, []) for chunk in counted for name in ("input_ids", "second_ids")]
+        token_ids = np.concatenate(parts).astype(np.int64)  # an empty part is of floats
         return np.bincount(token_ids[~np.isin(token_ids, self.special_ids)])
 
     def __getitem__(self, index: int) -> Example:

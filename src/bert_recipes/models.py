@@ -222,7 +222,7 @@ def class_for(config: PretrainedConfig, nsp: bool) -> type[PreTrainedModel]:
     model_class = (MODEL_FOR_PRETRAINING_MAPPING if nsp else MODEL_FOR_MASKED_LM_MAPPING).get(type(config), None)
     if nsp and (model_class is None or "next_sentence_label" not in inspect.signature(model_class.forward).parameters):
         raise UserError(f"--nsp: models of type {config.model_type} do not predict next sentences; BERT does")
-    if model_class is None:
+    if model_class is None or config.is_encoder_decoder:
         raise UserError(f"--model_name_or_path: models of type {config.model_type} do not guess masked tokens")
     return model_class
 

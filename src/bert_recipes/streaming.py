@@ -35,7 +35,9 @@ class StreamedChunks(torch.utils.data.IterableDataset):
         self.path, self.encoding = Path(data_args.train_file or ""), data_args.encoding
         self.text_columns = data_args.text_column_names
         if self.path.suffix.lower() not in (".txt", ".jsonl") or not self.path.is_file():
-            raise UserError("--streaming reads a --train_file, txt or jsonl, a document a line: there is none")
+            raise UserError(
+                f"--streaming reads a --train_file, txt or jsonl, a document a line: {data_args.train_file} is none"
+            )
         if codecs.lookup(self.encoding).name.startswith(("utf-16", "utf-32")):
             raise UserError(f"--streaming can't tell the lines of {self.encoding}: save the file as utf-8")
         if data_args.max_train_samples:
@@ -81,6 +83,12 @@ class StreamedChunks(torch.utils.data.IterableDataset):
         self.passed = [(position["examples_before_block"], position["pass"], position["place"])]
         self.skipped = position["examples"]
 
+    @property
+    def can_exchange(self) -> bool:
+        """Whether a block has two documents with pairs: second texts come from the same block."""
+        masked = map(self.masked_block, range(self.blocks))
+        return any(chunks is not None and chunks.can_exchange for chunks in masked)
+
     def token_counts(self) -> np.ndarray:
         """As `MaskedChunks` has them, of the first block."""
         masked = self.masked_block(0)
@@ -98,8 +106,10 @@ class StreamedChunks(torch.utils.data.IterableDataset):
                 yield masked[int(index)]
 
     def masked_block(self, block: int) -> MaskedChunks | None:
-        """The block's chunks; none if no line of it can be masked."""
+        """The block's chunks; none if no line of it can be masked, or none begins in it: one may be longer."""
         rows = list(self.rows(block))
+        if not rows:
+            return None
         columns = {name: [row[name] for row in rows] for name in self.text_columns}
         chunks = self.chunker(columns, range(len(rows)))
         chunks = [dict(zip(chunks, values, strict=True)) for values in zip(*chunks.values(), strict=True)]
@@ -112,16 +122,21 @@ class StreamedChunks(torch.utils.data.IterableDataset):
                 file.seek(self.starts[block] - 1)
                 file.readline()  # the end of the line before, or its newline alone
             while file.tell() < self.starts[block + 1] and (line := file.readline()):
-                if line.strip():
-                    yield self.parse(line, file.tell() - len(line))
+                place = f"at byte {file.tell() - len(line):,}"
+                if text := self.decode(line, place):
+                    yield self.parse(text, place)
 
-    def parse(self, line: bytes, start: int) -> Row:
-        where = f"{self.path.name}, line at byte {start:,}"
+    def decode(self, line: bytes, place: str) -> str:
         try:
-            text = line.decode("utf-8-sig" if codecs.lookup(self.encoding).name == "utf-8" else self.encoding).strip()
-            record = {self.text_columns[0]: text} if self.path.suffix.lower() == ".txt" else json.loads(text)
+            return line.decode("utf-8-sig" if codecs.lookup(self.encoding).name == "utf-8" else self.encoding).strip()
         except UnicodeDecodeError as error:
-            raise UserError(f"{where}: not {self.encoding}: {encoding_advice(line)}") from error
+            raise UserError(
+                f"row {place} of {self.path.name} is not {self.encoding}: {encoding_advice(line)}"
+            ) from error
+
+    def parse(self, text: str, place: str) -> Row:
+        try:
+            record = {self.text_columns[0]: text} if self.path.suffix.lower() == ".txt" else json.loads(text)
         except json.JSONDecodeError as error:
-            raise UserError(f"{where}: not JSON: {error.msg}") from error
-        return checked(check_record(where, 1, record), where, 1, self.text_columns)
+            raise UserError(f"row {place} of {self.path.name} is not JSON: {error.msg}") from error
+        return checked(check_record(self.path.name, place, record), self.path.name, place, self.text_columns)
