@@ -3,6 +3,7 @@ document joined to another (run_mlm.py joins them, and drops a remainder of ever
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -176,8 +177,8 @@ def sentence_ends(text: str, encoding: Encoding) -> list[bool]:
     A byte-level token may hold a part of a character: the last one of them ends it.
     """
     ends = {match.end() for match in SENTENCE_END.finditer(text)}
-    next_starts = [start for start, _ in encoding.offsets[1:]] + [len(text)]
-    return [end in ends and start >= end for (_, end), start in zip(encoding.offsets, next_starts, strict=True)]
+    pairs = itertools.pairwise([*encoding.offsets, (len(text), len(text))])
+    return [end in ends and next_start >= end for (_, end), (next_start, _) in pairs]
 
 
 def cut_at_sentence_ends(ends: Sequence[bool], limit: int) -> Iterator[tuple[int, int]]:
