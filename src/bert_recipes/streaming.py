@@ -26,9 +26,9 @@ class StreamedChunks(torch.utils.data.IterableDataset):
     """The masked chunks of a txt or jsonl file, a document a line, without end: one pass after another.
 
     The file is read a block at a time, the blocks in a new random order each pass; within a block, chunks of like
-    length come together, a batch of them at a time, the batches in random order. Order and masks are functions of
-    (seed, pass, block), so every process and every resume sees the same; a resume reads on from the block that the
-    checkpoint was in.
+    length come together, a batch of them at a time, the batches in random order. The masks are a function of
+    (seed, pass, block), the order of the rows of a step too, so every process and every resume sees the same; a resume
+    reads on from the block that the checkpoint was in.
     """
 
     def __init__(self, data_args: DataArguments, tokenizer: PreTrainedTokenizerBase, args: MlmArguments):
