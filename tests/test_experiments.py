@@ -9,8 +9,10 @@ from conftest import recipe
 from scipy import stats
 from transformers import AlbertConfig, GPT2Config
 
+from bert_recipes.arguments import LabelledDataArguments, ModelArguments, parse
 from bert_recipes.builtin_corpora import load_builtin
 from bert_recipes.errors import UserError
+from bert_recipes.experiments import Experiment, SplitArguments
 from bert_recipes.intervals import mean_and_interval, paired_bootstrap
 
 
@@ -105,6 +107,14 @@ def test_each_start_and_method_has_the_rate_that_validation_liked_best(experimen
             assert best in [run["validation_accuracy"] for run in mine if run["learning_rate"] in chosen]
 
 
+def test_a_number_of_labels_takes_the_rate_of_the_nearest_trial(arguments, tmp_path):
+    words = ["--output_dir", str(tmp_path / "split"), *arguments, "--trial_labels", "4,20", "--label_counts", "8,all"]
+    model_args, data_args, args = parse(ModelArguments, LabelledDataArguments, SplitArguments, argv=words)
+    experiment = Experiment(args, model_args, data_args, recipes=tmp_path)
+    # sqrt(4 x 20) = 8.9 lies half-way between the two, and "all" are 60.
+    assert [experiment.nearest_trial(count) for count in (1, 8, 9, 20, "all")] == [4, 4, 20, 20, 20]
+
+
 def test_every_start_and_method_gets_the_same_number_of_steps(experiment):
     trained = [run["arguments"] for run in read(experiment) if run["method"] in ("full", "head_only")]
     assert {argv[argv.index("--max_steps") + 1] for argv in trained} == {"3"}  # 6 sqrt(20 / 100) = 2.7
@@ -134,6 +144,7 @@ def test_a_seed_gives_one_result_and_a_stopped_experiment_goes_on(experiment, ar
         (["--methods", "lora,ful"], "--methods ful: must be of full, lora, head_only, tfidf"),
         (["--label_counts", "20,some"], "--label_counts some"),
         (["--label_counts", "5000"], "--label_counts 5000: the training split has 60 rows"),
+        (["--trial_labels", "0"], "--trial_labels 0: must be numbers above 0, or all"),
         (["--num_seeds", "1"], "--num_seeds 1: an interval needs 2 or more"),
         (["--experiments", "lables"], "--experiments lables: must be of labels, nsp, titles, passes"),
         (["--workers", "0"], "--workers 0: must be 1 or more"),
@@ -174,6 +185,12 @@ def test_the_folder_of_another_experiment_is_left_alone(experiment, arguments, t
     with pytest.raises(UserError, match="holds files that are no experiment's"):
         split(tmp_path, *arguments)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_another_precision_is_another_experiment(experiment, arguments, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    with pytest.raises(UserError, match="holds an experiment with precision fp32, not bf16"):
+        split(experiment, *arguments)
 
 
 def test_two_launched_processes_are_refused(arguments, tmp_path, monkeypatch):

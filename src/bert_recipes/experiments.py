@@ -23,7 +23,7 @@ from .builtin_corpora import drop_leaks
 from .corpora import corpus_fingerprint, load_corpus
 from .errors import UserError
 from .evidence import parameter_groups
-from .launch import available_cores, launched_processes
+from .launch import available_cores, launched_precision, launched_processes
 from .models import class_for, load_config
 from .runs import Result, Run, Runs, read_json, write_json
 from .training import suitable_learning_rate
@@ -44,7 +44,7 @@ SIZES = {
     "num_seeds": (2, 3),
     "steps_at_100_labels": (12, 48),
     "batch_size": (16, 32),
-    "trial_labels": (100, 500),
+    "trial_labels": ("100", "500,2000"),
     "pretraining_epochs": (0.25, 6),
 }
 # Of the data in the short form, where the user says nothing else: to score all 3,279 rows would take most of its time.
@@ -58,7 +58,7 @@ TITLES_MAX_LENGTH = 128
 # What an experiment may not change half-way: results of either side could not be compared.
 FIXED = (
     "model_name_or_path", "data", "text_columns", "max_length", "max_train_samples", "max_eval_samples",
-    "max_test_samples", "pretraining_epochs", "steps_at_100_labels", "batch_size", "trial_labels",
+    "max_test_samples", "pretraining_epochs", "steps_at_100_labels", "batch_size", "trial_labels", "precision",
 )  # fmt: skip
 
 
@@ -87,10 +87,11 @@ class SplitArguments:
         },
     )
     batch_size: int | None = field(default=None, metadata={"help": "rows a step: 16, or with --full 32"})
-    trial_labels: int | None = field(
+    trial_labels: str | None = field(
         default=None,
         metadata={
-            "help": "labelled rows, at most, with which each start and method picks its rate: 100, or with --full 500"
+            "help": "labelled rows with which each start and method picks its learning rate; a number of labels takes "
+            "the rate of the nearest of these: 100, or with --full 500,2000"
         },
     )
     pretraining_epochs: float | None = field(
@@ -113,13 +114,11 @@ class SplitArguments:
         self.experiments = choices("--experiments", self.experiments, EXPERIMENTS)
         self.starts = choices("--starts", self.starts, STARTS)
         self.methods = choices("--methods", self.methods, METHODS)
-        self.label_counts = [count.strip() for count in self.label_counts.split(",")]
-        for count in self.label_counts:
-            if count != "all" and not (count.isdigit() and int(count) > 0):
-                raise UserError(f"--label_counts {count}: must be numbers above 0, or all, with commas between them")
+        self.label_counts = label_counts("--label_counts", self.label_counts)
+        self.trial_labels = label_counts("--trial_labels", self.trial_labels)
         if self.num_seeds < 2:
             raise UserError(f"--num_seeds {self.num_seeds}: an interval needs 2 or more")
-        for name in ("workers", "batch_size", "trial_labels", "steps_at_100_labels"):
+        for name in ("workers", "batch_size", "steps_at_100_labels"):
             if getattr(self, name) < 1:
                 raise UserError(f"--{name} {getattr(self, name)}: must be 1 or more")
 
@@ -130,6 +129,14 @@ def choices(argument: str, names: str, known: Iterable[str]) -> list[str]:
         if name not in known:
             raise UserError(f"{argument} {name}: must be of {', '.join(known)}, with commas between them")
     return chosen
+
+
+def label_counts(argument: str, counts: str) -> list[int | str]:
+    chosen = [count.strip() for count in counts.split(",")]
+    for count in chosen:
+        if count != "all" and not (count.isdigit() and int(count) > 0):
+            raise UserError(f"{argument} {count}: must be numbers above 0, or all, with commas between them")
+    return [count if count == "all" else int(count) for count in chosen]
 
 
 class Experiment:
@@ -149,7 +156,7 @@ class Experiment:
         self.corpus = load_corpus(data_args)
         self.rows = len(self.corpus["train"])
         for count in args.label_counts:
-            if count != "all" and int(count) > self.rows:
+            if count != "all" and count > self.rows:
                 raise UserError(f"--label_counts {count}: the training split has {self.rows:,} rows")
         self.claim_folder()
         self.task = write_splits(self.corpus, self.folder / "data" / "task")
@@ -164,7 +171,7 @@ class Experiment:
 
     def claim_folder(self) -> None:
         settings = {**vars(self.args), **vars(self.model_args), **vars(self.data_args)}
-        settings["data"] = corpus_fingerprint(self.data_args)
+        settings |= {"data": corpus_fingerprint(self.data_args), "precision": self.precision}
         mine = {name: settings[name] for name in FIXED}
         former = read_json(self.folder / "experiment.json", None)
         if former is None and self.folder.exists() and any(self.folder.iterdir()):
@@ -187,9 +194,15 @@ class Experiment:
             "model": self.model_args.model_name_or_path,
             "arguments": ", ".join(f"{name} {value}" for name, value in given.items()),
             "machine": f"{available_cores()} cores, {platform.machine()}, {platform.system()}; device: {device_name()}",
+            "precision": self.precision,
             "date": datetime.date.today().isoformat(),
             "versions": ", ".join(f"{name} {version(name)}" for name in PACKAGES),
         }
+
+    @property
+    def precision(self) -> str:
+        """The launch decides it, for the experiment has no flag of its own."""
+        return launched_precision(use_cpu=not torch.accelerator.is_available())
 
     def steps(self, labels: int) -> int:
         """Ten times the labels, about three times the steps: of 48 at 100 labels 107 at 500, and 215 at 2,000."""
@@ -226,23 +239,30 @@ class Experiment:
     def labels(self) -> list[Result]:
         """A run for every start × method × number of labels × seed.
 
-        Each start × method tries its learning rates first, with the first seed and `trial_labels` rows; the best one on
-        the validation split serves everywhere. Returns the runs at the chosen rates.
+        Each start × method tries its learning rates first, with the first seed and each number of `trial_labels`; the
+        best one on the validation split serves the numbers of labels near it. Returns the runs at the chosen rates.
         """
         if "continued" in self.args.starts:
             self.pretraining()
-        counts = [count if count == "all" else int(count) for count in self.args.label_counts]
-        rates = self.rates()
+        rates = {count: self.rates(self.nearest_trial(count)) for count in self.args.label_counts}
         runs = []
-        for count in counts:
-            cells = [self.classifier_run("labels", *cell, count, rate) for cell, rate in rates.items()]
+        for count in self.args.label_counts:
+            cells = [self.classifier_run("labels", *cell, count, rate) for cell, rate in rates[count].items()]
             cells += [self.baseline_run(count)] if "tfidf" in self.args.methods else []
             runs += [with_seed(run, seed) for run in cells for seed in range(self.args.num_seeds)]
         return self.runs.execute(runs, self.args.workers)
 
-    def rates(self) -> dict[tuple[str, str], float]:
-        """The learning rate of each start and method: the best of its trials on the validation split."""
-        labels = min(self.args.trial_labels, self.rows)
+    def nearest_trial(self, count: int | str) -> int:
+        """Of `trial_labels` the nearest to a number of labels, by their ratio; all rows, where there are fewer."""
+        labels = self.number_of_rows(count)
+        trials = [self.number_of_rows(trial) for trial in self.args.trial_labels]
+        return min(trials, key=lambda trial: abs(math.log(trial / labels)))
+
+    def number_of_rows(self, count: int | str) -> int:
+        return self.rows if count == "all" else min(count, self.rows)
+
+    def rates(self, labels: int) -> dict[tuple[str, str], float]:
+        """The learning rate of each start and method: with so many labels, the best on the validation split."""
         cells = [(start, method) for method in self.args.methods if method != "tfidf" for start in self.args.starts]
         trials = [
             with_seed(self.classifier_run("learning_rate", *cell, labels, rate), 0)
@@ -256,7 +276,7 @@ class Experiment:
                 best[cell] = result
         for trial in trials:  # the best one is the first seed's run with so many labels: it is not run twice
             chosen = trial.learning_rate == best[trial.start, trial.method]["learning_rate"]
-            if chosen and str(labels) in self.args.label_counts:
+            if chosen and labels in self.args.label_counts:
                 self.runs.keep(replace(trial, experiment="labels"), self.runs.result(trial))
         return {cell: result["learning_rate"] for cell, result in best.items()}
 
@@ -267,7 +287,7 @@ class Experiment:
 
     def classifier_run(self, experiment: str, start: str, method: str, labels: int | str, learning_rate: float) -> Run:
         recipe, flags, *_ = RECIPES[method]
-        steps = self.steps(self.rows if labels == "all" else labels)
+        steps = self.steps(self.number_of_rows(labels))
         argv = [*self.task_flags(labels), *self.start_flags(start), *flags, *self.training_flags(learning_rate, steps)]
         return Run(
             experiment, start, method, labels, learning_rate=learning_rate, steps=steps, recipe=self.recipes / recipe,

@@ -17,16 +17,20 @@ def choose_precision(args: TrainingArguments) -> None:
     flags = {name for name in ("bf16", "fp16") if getattr(args, name)} | ({args.precision} - {None})
     if len(flags) > 1:
         raise UserError(f"precision is asked for as {' and as '.join(sorted(flags))}: keep one")
-    launched = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
-    precision = next(iter(flags), None) or (launched if launched != "no" else best_precision(args.use_cpu))
+    precision = next(iter(flags), None) or launched_precision(args.use_cpu)
     if precision == "fp16" and args.use_cpu:
         raise UserError("fp16 needs a GPU: on a CPU use --bf16, or leave precision out for fp32")
     args.bf16, args.fp16 = precision == "bf16", precision == "fp16"
-    if launched != "no":  # TrainingArguments reads it again, and would put the launch above the flag
+    # TrainingArguments reads it again, and would put the launch above the flag.
+    if os.environ.get("ACCELERATE_MIXED_PRECISION", "no") != "no":
         os.environ["ACCELERATE_MIXED_PRECISION"] = "no" if precision == "fp32" else precision
 
 
-def best_precision(use_cpu: bool) -> str:
+def launched_precision(use_cpu: bool) -> str:
+    """What a run has that no flag tells otherwise."""
+    launched = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
+    if launched != "no":
+        return launched
     if use_cpu or torch.accelerator.current_accelerator().type != "cuda":
         return "fp32"
     return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
