@@ -62,12 +62,26 @@ def results(tmp_path) -> list[dict]:
 def test_a_gain_is_said_with_its_interval_and_no_difference_is_said_to_be_none():
     better = what_it_buys([*labelled("base", [0.70, 0.71, 0.72]), *labelled("continued", [0.80, 0.81, 0.82])])
     assert better.sentences == [
-        "Full fine-tuning at 100 labels, from the base model to continued pretraining: test accuracy rises by "
+        "Full fine-tuning, from the base model to continued pretraining: at 100 labels test accuracy rises by "
         "0.1000 ± 0.0000 (n = 3)."
     ]
     # Differences 0.02, -0.02, 0.01: mean 0.0033, s = 0.0208, t(0.975, 2) = 4.303, half = 0.0517.
     alike = what_it_buys([*labelled("base", [0.70, 0.71, 0.72]), *labelled("continued", [0.72, 0.69, 0.73])])
     assert "no difference seen in test accuracy (+0.0033 ± 0.0517) (n = 3)" in alike.sentences[0]
+
+
+def test_every_number_of_labels_is_in_one_sentence_and_the_floor_is_named():
+    floor = [run | {"start": None} for run in labelled("base", [0.70, 0.70], "tfidf", 500)]
+    more = [run for labels in (100, 500) for run in labelled("base", [0.71, 0.73], labels=labels)]
+    # Differences 0.01 and 0.03: mean 0.02, s = 0.0141, t(0.975, 1) = 12.71, half = 0.1271.
+    assert what_it_buys([*more, *floor]).sentences == [
+        "Full fine-tuning, from the base model, beside tf-idf + LR on the same rows: at 500 labels no difference seen "
+        "in test accuracy (+0.0200 ± 0.1271) (n = 2)."
+    ]
+    few = [run for labels in (100, 500) for run in labelled("continued", [0.72, 0.74], labels=labels)]
+    step, beside = what_it_buys([*more, *few, *floor]).sentences
+    assert step.count("labels") == 2 and "at 100 labels test accuracy rises by 0.0100 ± 0.0000 (n = 2); at 500" in step
+    assert "from continued pretraining, beside tf-idf" in beside
 
 
 def test_gains_are_taken_seed_by_seed_where_both_have_the_seed():

@@ -45,7 +45,7 @@ SIZES = {
     "steps_at_100_labels": (12, 48),
     "batch_size": (16, 32),
     "trial_labels": ("100", "500,2000"),
-    "pretraining_epochs": (0.25, 6),
+    "pretraining_epochs": (0.25, 12),
 }
 # Of the data in the short form, where the user says nothing else: to score all 3,279 rows would take most of its time.
 SHORT_DATA = {"max_eval_samples": 150, "max_test_samples": 300, "max_length": 64}
@@ -98,7 +98,7 @@ class SplitArguments:
         default=None,
         metadata={
             "help": "passes of the continued start over the training text: 0.25 (of 500 rows in all, at least), "
-            "or with --full 6"
+            "or with --full 12"
         },
     )
     workers: int | None = field(default=None, metadata={"help": "runs at a time: one a core, or one on a GPU"})

@@ -89,7 +89,7 @@ def forgets(run: Result) -> float:
 def pretraining_on_the_task_helps(results: list[Result]) -> Iterator[Finding]:
     runs = asking(results, "labels")
     for labels in distinct(runs, "labels"):
-        later, former = pairs(runs, "base", "continued", method="full", labels=labels)
+        later, former = pairs(runs, {"start": "base"}, {"start": "continued"}, method="full", labels=labels)
         if len(later) > 1:
             yield Finding(
                 "Pretraining on the task's own text helps", "Gururangan et al. 2020, arXiv 2004.10964",

@@ -94,21 +94,31 @@ def what_it_buys(results: list[Result]) -> Section | None:
         lines[name] = [(counts.index(count), *mean_and_interval(s)) for count, s in scored.items() if len(s) > 1]
     sentences = []
     for method in [method for method in distinct(runs, "method") if method != "tfidf"]:
-        for before, after in itertools.pairwise([start for start in STARTS if of(runs, method=method, start=start)]):
-            for count in counts:
-                later, former = pairs(runs, before, after, method=method, labels=count)
-                if len(later) > 1:
-                    gain = difference(*paired_difference(later, former), "test accuracy")
-                    sentences.append(
-                        f"{METHOD_NAMES[method].capitalize()} at {count} labels, from {START_NAMES[before]} to "
-                        f"{START_NAMES[after]}: {gain} (n = {len(later)})."
-                    )
+        kinds = [{"start": start, "method": method} for start in STARTS if of(runs, method=method, start=start)]
+        for before, after in itertools.pairwise(kinds):
+            step = f"from {START_NAMES[before['start']]} to {START_NAMES[after['start']]}"
+            sentences += gains_in_words(runs, before, after, f"{METHOD_NAMES[method].capitalize()}, {step}")
+        floor = f"from {START_NAMES[kinds[-1]['start']]}, beside {METHOD_NAMES['tfidf']} on the same rows"
+        sentences += gains_in_words(
+            runs, {"method": "tfidf"}, kinds[-1], f"{METHOD_NAMES[method].capitalize()}, {floor}"
+        )
     figure = line_chart(
         {name: points for name, points in lines.items() if points}, "Test accuracy against labels", "labelled rows",
         "test accuracy", [str(count) for count in counts],
     )  # fmt: skip
     table = [*table_of_scores(runs), *table_of_scores(runs, "test_macro_f1")]
     return Section("What it buys", sentences, table, figure)
+
+
+def gains_in_words(runs: list[Result], before: dict, after: dict, what: str) -> list[str]:
+    """One sentence about all numbers of labels at which both have two seeds; none where there is no such number."""
+    parts = []
+    for count in distinct(runs, "labels"):
+        later, former = pairs(runs, before, after, labels=count)
+        if len(later) > 1:
+            gain = difference(*paired_difference(later, former), "test accuracy")
+            parts.append(f"at {count} labels {gain} (n = {len(later)})")
+    return [f"{what}: {'; '.join(parts)}."] if parts else []
 
 
 def what_moves(results: list[Result]) -> Section | None:
@@ -296,7 +306,7 @@ def table_of_gains(results: list[Result]) -> Table:
         for before, after in itertools.pairwise(starts):
             cells = []
             for count in counts:
-                later, former = pairs(results, before, after, method=method, labels=count)
+                later, former = pairs(results, {"start": before}, {"start": after}, method=method, labels=count)
                 gain = paired_difference(later, former) if len(later) > 1 else None
                 cells.append("{:+.4f} ± {:.4f}".format(*gain) if gain else "–")
             table.append([f"{method}, {before} to {after}", *cells])

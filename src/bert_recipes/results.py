@@ -24,13 +24,12 @@ def accuracies(results: Iterable[Result], **wanted) -> list[float]:
     return [run["test_accuracy"] for run in of(results, **wanted)]
 
 
-def pairs(results: list[Result], before: str, after: str, **wanted) -> tuple[list[float], list[float]]:
-    """Test accuracies from the two starts (`after`'s first) at the seeds that both have."""
-    scores = [
-        {run["seed"]: run["test_accuracy"] for run in of(results, start=start, **wanted)} for start in (after, before)
-    ]
-    shared = sorted(scores[0].keys() & scores[1].keys())
-    return [scores[0][seed] for seed in shared], [scores[1][seed] for seed in shared]
+def pairs(results: list[Result], before: dict, after: dict, **shared) -> tuple[list[float], list[float]]:
+    """Test accuracies of two kinds of runs, named by their start and method (`after`'s first), at the seeds that both
+    have: one seed, the same labelled rows."""
+    scores = [{run["seed"]: run["test_accuracy"] for run in of(results, **kind, **shared)} for kind in (after, before)]
+    seeds = sorted(scores[0].keys() & scores[1].keys())
+    return [scores[0][seed] for seed in seeds], [scores[1][seed] for seed in seeds]
 
 
 def distinct(results: Iterable[Result], name: str) -> list:
