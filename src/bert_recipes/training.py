@@ -43,7 +43,7 @@ from .encoding import PAD_TO_MULTIPLE_OF, sort_by_length
 from .errors import UserError
 from .losses import classification_loss, masked_language_model_loss, pretraining_loss
 from .masking import IGNORED, MaskedChunks, MaskedLanguageModelCollator
-from .memory import keep_freed_memory, peak_memory_mb
+from .memory import give_back_holes, peak_memory_mb, suit_malloc_to
 from .metrics import MEAN_LOSS, classification_metrics, masked_language_model_metrics, token_losses
 from .models import count_parameters
 from .stops import StopTogether, end_of_training, failures_told
@@ -71,7 +71,8 @@ class Trainer(transformers.Trainer):
         self.rows_a_device_and_step = self.args.train_batch_size * self.args.gradient_accumulation_steps
         self.batch_size_tried: int | None = None
         if self.args.device.type == "cpu":
-            keep_freed_memory(self.model)
+            suit_malloc_to(self.model)
+            self.add_callback(GiveBackHoles())
         self.stop = StopTogether(self, loss_of_guessing)
         self.add_callback(self.stop)
         self.add_callback(SetEpoch(self))
@@ -272,6 +273,14 @@ class SetEpoch(TrainerCallback):
         for target in (getattr(self.trainer, "train_sampler", None), self.trainer.train_dataset):
             if hasattr(target, "set_epoch"):
                 target.set_epoch(int(state.epoch))
+
+
+class GiveBackHoles(TrainerCallback):
+    """Keeps a long run's memory near that of its first steps; to fetch the pages again takes a part of every tenth."""
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step % 10 == 0:
+            give_back_holes()
 
 
 def lengths_of(dataset: Dataset | MaskedChunks) -> Sequence[int]:
