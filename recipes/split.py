@@ -17,8 +17,7 @@ def main(argv=None):
 
     # Each run is a recipe of this folder in a process of its own; what is in results.json is not run again.
     experiment = Experiment(split_args, model_args, data_args, recipes=Path(__file__).parent)
-    for question in split_args.experiments:
-        getattr(experiment, question)()
+    experiment.answer()
     return report_split(experiment)
 
 

@@ -11,9 +11,11 @@ from transformers import AlbertConfig, GPT2Config
 
 from bert_recipes.arguments import LabelledDataArguments, ModelArguments, parse
 from bert_recipes.builtin_corpora import load_builtin
+from bert_recipes.checkpoints import only_run_in
 from bert_recipes.errors import UserError
 from bert_recipes.experiments import Experiment, SplitArguments
 from bert_recipes.intervals import mean_and_interval, paired_bootstrap
+from bert_recipes.runs import Run, Runs
 
 
 def write_rows(folder, rows) -> list[str]:
@@ -55,10 +57,8 @@ def kind(run: dict) -> tuple[str, str]:
 
 def comparable(folder) -> list[dict]:
     """The results in a fixed order, without what a clock or a folder's name decides."""
-    numbers = [
-        {name: value for name, value in result.items() if name not in ("seconds", "peak_memory_mb", "arguments")}
-        for result in read(folder)
-    ]
+    unlike = ("seconds", "peak_memory_mb", "measured", "arguments")
+    numbers = [{name: value for name, value in result.items() if name not in unlike} for result in read(folder)]
     return sorted(numbers, key=json.dumps)
 
 
@@ -145,6 +145,7 @@ def test_a_seed_gives_one_result_and_a_stopped_experiment_goes_on(experiment, ar
         (["--label_counts", "20,some"], "--label_counts some"),
         (["--label_counts", "5000"], "--label_counts 5000: the training split has 60 rows"),
         (["--trial_labels", "0"], "--trial_labels 0: must be numbers above 0, or all"),
+        (["--from_scratch"], "random weights are one of --starts already"),
         (["--num_seeds", "1"], "--num_seeds 1: an interval needs 2 or more"),
         (["--experiments", "lables"], "--experiments lables: must be of labels, nsp, titles, passes"),
         (["--workers", "0"], "--workers 0: must be 1 or more"),
@@ -185,6 +186,33 @@ def test_the_folder_of_another_experiment_is_left_alone(experiment, arguments, t
     with pytest.raises(UserError, match="holds files that are no experiment's"):
         split(tmp_path, *arguments)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_another_task_of_the_same_text_is_another_experiment(experiment, tmp_path):
+    for name in ("reviews", "review_domains"):
+        words = ["--output_dir", str(tmp_path / "split"), "--dataset_name", name, "--experiments", "labels"]
+        model_args, data_args, args = parse(ModelArguments, LabelledDataArguments, SplitArguments, argv=words)
+        if name == "reviews":
+            Experiment(args, model_args, data_args, recipes=tmp_path)
+        else:
+            with pytest.raises(UserError, match="holds an experiment with dataset_name reviews, not review_domains"):
+                Experiment(args, model_args, data_args, recipes=tmp_path)
+
+
+def test_results_of_other_arguments_are_not_taken(experiment, tmp_path):
+    runs = Runs(experiment)
+    (result,) = [run for run in runs.results if run["experiment"] == "pretraining"]
+    names = {name: result.get(name) for name in ("experiment", "start", "method", "labels", "seed", "learning_rate")}
+    moved = tuple(word.replace(str(experiment), "elsewhere") for word in result["arguments"])
+    assert runs.result(Run(**names, argv=moved)) is result
+    with pytest.raises(UserError, match="was trained with less, and today would be with --whole_word_mask"):
+        runs.result(Run(**names, argv=(*moved, "--whole_word_mask")))
+    assert runs.result(Run(**names, columns="title,text", argv=moved)) is None  # not the run of titles and texts
+
+
+def test_two_at_a_time_in_one_folder_are_refused(experiment, arguments):
+    with only_run_in(experiment), pytest.raises(UserError, match="another run is writing there"):
+        split(experiment, *arguments, "--methods", "full,head_only,tfidf", "--starts", "random,continued")
 
 
 def test_another_precision_is_another_experiment(experiment, arguments, monkeypatch):
@@ -244,13 +272,23 @@ def test_every_row_is_a_test_row_once_and_shuffled_titles_are_those_of_other_row
         assert [row["label"] for row in tested] == [row["label"] for row in rows]
         same = sum(one["headline"] == two["headline"] for one, two in zip(tested, rows, strict=True))
         assert same == len(rows) if not shuffled else same < 10
+    for fold in range(5):  # a shuffled title comes from another row of its own split
+        paths = [folder / "data" / f"fold{fold}{shuffled}" / "test.jsonl" for shuffled in ("", "_shuffled")]
+        mine, others = ([json.loads(line)["headline"] for line in path.read_text().splitlines()] for path in paths)
+        assert sorted(mine) == sorted(others) and mine != others
     for run in results:
         tested = (folder / "data" / f"fold{run['fold']}" / "test.jsonl").read_text().splitlines()
-        labels = [json.loads(line)["label"] for line in tested]
-        right = sum(label == prediction for label, prediction in zip(labels, run["predictions"], strict=True))
-        assert right / len(labels) == pytest.approx(run["test_accuracy"])
+        assert len(run["rows_told_right"]) == len(tested)
+        assert np.mean(run["rows_told_right"]) == pytest.approx(run["test_accuracy"])
         training = (folder / "data" / f"fold{run['fold']}" / "train.jsonl").read_text().splitlines()
         assert not set(training) & set(tested) and len(training) > 90
+
+
+def test_a_fold_without_a_label_is_told_before_anything_is_trained(titles, tmp_path):
+    rows = [row | {"label": "rare"} if number < 8 else row for number, row in enumerate(titles[1])]
+    words = [*write_rows(tmp_path, rows), "--text_columns", "headline,body", "--experiments", "titles"]
+    with pytest.raises(UserError, match="of 5 folds of the rows in their order, number 1 has no training row of label"):
+        split(tmp_path / "split", *words, "--label_counts", "20")
 
 
 def test_both_kinds_of_pretraining_and_every_number_of_passes_is_there(titles):

@@ -306,7 +306,7 @@ def test_two_runs_do_not_write_one_folder(tmp_path, dropout_model):
     (tmp_path / "run").mkdir()
     made_up_checkpoints(tmp_path / "run", {2: 5})
     with (
-        only_run_in(FinetuneArguments(output_dir=str(tmp_path / "run"), overwrite=True, use_cpu=True)),
+        only_run_in(tmp_path / "run"),
         pytest.raises(UserError, match="run: another run is writing there: name another folder"),
     ):
         recipe("finetune").main([*argv, "--overwrite"])

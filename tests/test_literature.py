@@ -31,8 +31,12 @@ def verdicts(results: list[dict]) -> dict[str, str]:
     [
         ("Fine-tuning changes the top layers most", runs("full", [0.7, 0.7, 0.7]), "agrees"),
         ("Fine-tuning changes the top layers most", runs("full", [0.7, 0.7, 0.7], upper=0.05), "does not agree"),
-        ("Early layers stay more alike", runs("full", [0.7, 0.7, 0.7]), "agrees"),
-        ("Early layers stay more alike", runs("full", [0.7, 0.7, 0.7], seen=0.95), "does not agree"),
+        ("Fine-tuning leaves the representations of early", runs("full", [0.7, 0.7, 0.7]), "agrees"),
+        (
+            "Fine-tuning leaves the representations of early",
+            runs("full", [0.7, 0.7, 0.7], seen=0.95),
+            "does not agree",
+        ),
         ("LoRA learns less", [*runs("full", [0.8, 0.81, 0.82]), *runs("lora", [0.7, 0.71, 0.72])], "agrees"),
         ("LoRA learns less", [*runs("full", [0.8, 0.7]), *runs("lora", [0.7, 0.8])], "no difference seen here"),
         ("LoRA forgets less", [*runs("full", [0.8, 0.8]), *runs("lora", [0.8, 0.8], forgotten=0.2)], "agrees"),

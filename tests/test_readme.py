@@ -1,12 +1,16 @@
 """Every command of README.md and README.zh-CN.md in a short form, in their order: one stage starts from another's
 output. A Hub checkpoint is a tiny local one here."""
 
+import json
 import re
 import shlex
 
 import pandas
 import pytest
 from conftest import ROOT, execute, recipe, short
+
+from bert_recipes.report import table_of_gains, table_of_scores
+from bert_recipes.results import asking
 
 READMES = ["README.md", "README.zh-CN.md"]
 # test_benchmarks.py runs the benchmark.
@@ -84,6 +88,14 @@ def test_both_readmes_have_the_same_commands_tables_and_figures():
     assert english.count("\n## ") == chinese.count("\n## ") and english.count("\n|") == chinese.count("\n|")
     figures = r"\d+\.\d+|\d{1,3}(?:,\d{3})+"
     assert sorted(re.findall(figures, english)) == sorted(re.findall(figures, chinese))
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_the_scores_are_those_of_docs_split(readme):
+    results = json.loads((ROOT / "docs" / "split" / "results.json").read_text(encoding="utf-8"))
+    text, runs = (ROOT / readme).read_text(encoding="utf-8"), asking(results, "labels")
+    cells = [cell for table in (table_of_scores(runs), table_of_gains(runs)) for line in table[1:] for cell in line[1:]]
+    assert len(cells) > 10 and all(cell in text for cell in cells if cell != "–")
 
 
 @pytest.mark.parametrize("readme", READMES)

@@ -22,6 +22,7 @@ STYLES = [
     {"color": "#666666", "marker": "X", "linestyle": "-."},
     {"color": "#000000", "marker": "*", "linestyle": ":"},
     {"color": "#332288", "marker": "h", "linestyle": "-"},
+    {"color": "#882255", "marker": "d", "linestyle": "--"},
 ]
 # Inches. Narrow, so that a telephone shows letters at nearly their own size.
 WIDTH = 4.2
@@ -30,14 +31,15 @@ Line = Sequence[tuple[float, float, float]]  # x, y, half of the interval
 
 
 def heat_map(rows: Sequence[str], columns: Sequence[str], values: np.ndarray, title: str) -> str:
-    """A cell a row and column, its number in it; on a logarithmic scale, for a change may be small or large."""
+    """A cell a row and column, its number in it; on a logarithmic scale, for a change may be small or large. NaN is a
+    cell that has none."""
     figure = Figure(figsize=(WIDTH, 0.8 + 0.3 * len(rows)), layout="constrained")
     axes = figure.subplots()
     shown = np.log10(np.clip(values, 1e-4, None))
-    axes.imshow(shown, cmap="cividis", aspect="auto", vmin=-4, vmax=max(0, shown.max()))
+    axes.imshow(shown, cmap="cividis", aspect="auto", vmin=-4, vmax=max(0, np.nanmax(shown)))
     for row, column in np.ndindex(values.shape):
-        light = shown[row, column] > -2
-        text = "0" if values[row, column] == 0 else f"{values[row, column]:.2g}"
+        light = not shown[row, column] <= -2  # an empty cell is white
+        text = f"{values[row, column]:.2g}".replace("nan", "–")
         axes.text(column, row, text, ha="center", va="center", fontsize=8, color="black" if light else "white")
     axes.set_xticks(range(len(columns)), [column.replace(" ", "\n") for column in columns], fontsize=8)
     axes.set_yticks(range(len(rows)), rows, fontsize=8)
@@ -51,7 +53,7 @@ def line_chart(
     """Lines with their intervals as bars; `ticks` name the places 0, 1, 2 … on the x axis."""
     figure = Figure(figsize=(WIDTH, 2.8 + 0.2 * len(lines)), layout="constrained")
     axes = figure.subplots()
-    for (name, points), style in zip(lines.items(), STYLES, strict=False):
+    for (name, points), style in zip(lines.items(), STYLES[: len(lines)], strict=True):
         x, y, half = (np.array(values) for values in zip(*points, strict=True))
         axes.errorbar(x, y, yerr=half if half.any() else None, label=name, capsize=3, markersize=5, **style)
     if ticks:

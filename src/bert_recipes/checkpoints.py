@@ -223,18 +223,15 @@ def file_in_the_way(output_dir: Path) -> str | None:
 
 
 @contextmanager
-def only_run_in(args: TrainingArguments) -> Iterator[None]:
+def only_run_in(output_dir: str | Path) -> Iterator[None]:
     """Two runs that were started together would have chosen the same folder: the second one ends with an error."""
-    if args.process_index > 0:
-        yield
-        return
-    Path(args.output_dir).mkdir(parents=True, exist_ok=True)
-    lock = FileLock(Path(args.output_dir) / ".lock", timeout=0)
+    Path(output_dir).mkdir(parents=True, exist_ok=True)
+    lock = FileLock(Path(output_dir) / ".lock", timeout=0)
     try:
         with suppress(NotImplementedError):  # some network file systems have no locks
             lock.acquire()
     except Timeout as error:
-        raise UserError(f"--output_dir {args.output_dir}: another run is writing there: name another folder") from error
+        raise UserError(f"--output_dir {output_dir}: another run is writing there: name another folder") from error
     try:
         yield
     finally:

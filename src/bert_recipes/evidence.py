@@ -8,19 +8,19 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
-from torch.nn import functional
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from .errors import UserError
 from .masking import IGNORED, MaskedChunks, MaskedLanguageModelCollator
+from .metrics import token_losses
 
 LAYER = re.compile(r"\.(?:layer|layers)\.(\d+)\.(.+)")
 
 
 def parameter_group(name: str, encoder: str) -> str:
     """The part of a model that a parameter belongs to: "embeddings", "layer 0 attention", "layer 0 feed-forward" …,
-    "pooler", "head". `encoder` is the model's `base_model_prefix`. Norms belong to the part that they follow, or, in
-    ModernBERT, stand in front of."""
+    "pooler", "head" (a classifier's, or that of masked tokens). `encoder` is the model's `base_model_prefix`. Norms
+    belong to the part that they follow, or, in ModernBERT, stand in front of."""
     if not name.startswith(f"{encoder}."):
         return "head"
     layer = LAYER.search(name)
@@ -46,7 +46,7 @@ def weight_changes(before: PreTrainedModel, after: PreTrainedModel) -> dict[str,
     """How far each parameter group moved, for two models of one build.
 
     `relative_change` is ‖ΔW‖ / ‖W‖ over all the weights of the group; `moved` counts those that differ in any bit, of
-    `weights`; `effective_rank` is the mean over the group's matrices (`effective_rank`, of ΔW).
+    `weights`; `effective_rank` is the mean over the group's matrices that moved (`effective_rank`, of ΔW).
     """
     former, groups = dict(before.named_parameters()), parameter_groups(after)
     pairs: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {}
@@ -60,7 +60,7 @@ def changes_of(pairs: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> dict[str, 
     deltas = [(after - before).double() for before, after in pairs]
     norm = sum(before.double().square().sum() for before, _ in pairs).sqrt()
     distance = sum(delta.square().sum() for delta in deltas).sqrt()
-    ranks = [effective_rank(delta) for delta in deltas if delta.ndim == 2]
+    ranks = [effective_rank(delta) for delta in deltas if delta.ndim == 2 and delta.any()]
     return {
         "relative_change": float(distance / norm) if norm else float(distance > 0),
         "moved": sum(int((before != after).sum()) for before, after in pairs),
@@ -117,12 +117,15 @@ def loss_with_head(
     sparse one) put back on. Neither model is changed."""
     masked_lm = copy.deepcopy(masked_lm).eval()
     weights = model.base_model.state_dict()
-    masked_lm.base_model.load_state_dict({name: weights[name] for name in masked_lm.base_model.state_dict()})
+    # A pooler, which this loss does not reach, may be missing on either side.
+    masked_lm.base_model.load_state_dict(
+        {name: weights.get(name, own) for name, own in masked_lm.base_model.state_dict().items()}
+    )
     collate = MaskedLanguageModelCollator(tokenizer)
     losses = []
     for start in range(0, len(chunks), 32):
         batch = collate([chunks[row] for row in range(start, min(start + 32, len(chunks)))])
         labels = batch.pop("labels")
-        logits = masked_lm(**batch).logits[0]
-        losses.append(functional.cross_entropy(logits, labels[labels != IGNORED], reduction="none"))
+        token_loss, _ = token_losses(masked_lm(**batch).logits, labels)
+        losses.append(token_loss[labels != IGNORED])
     return float(torch.cat(losses).double().mean())

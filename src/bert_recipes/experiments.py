@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
 import functools
 import itertools
 import math
-import platform
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +16,9 @@ import torch
 from datasets import Dataset, DatasetDict
 from transformers import AutoModelForSequenceClassification
 
-from .arguments import FinetuneArguments, LabelledDataArguments, LoraArguments, ModelArguments
+from .arguments import FinetuneArguments, LabelledDataArguments, LoraArguments, MlmArguments, ModelArguments
 from .builtin_corpora import drop_leaks
+from .checkpoints import only_run_in
 from .corpora import corpus_fingerprint, load_corpus
 from .errors import UserError
 from .evidence import parameter_groups
@@ -49,16 +48,17 @@ SIZES = {
 }
 # Of the data in the short form, where the user says nothing else: to score all 3,279 rows would take most of its time.
 SHORT_DATA = {"max_eval_samples": 150, "max_test_samples": 300, "max_length": 64}
-PACKAGES = ("torch", "transformers", "peft", "scikit-learn")
 LEAST_PRETRAINED_ROWS = 500  # 16 steps: a quarter pass over a small file is one, and the warm-up's, at rate 0
 FOLDS = 5
 PASSES = (1, 2, 4, 8, 16)
 TITLES_MAX_LENGTH = 128
+SHUFFLED = " (shuffled)"  # behind the columns' names: titles of other rows
 
 # What an experiment may not change half-way: results of either side could not be compared.
 FIXED = (
-    "model_name_or_path", "data", "text_columns", "max_length", "max_train_samples", "max_eval_samples",
-    "max_test_samples", "pretraining_epochs", "steps_at_100_labels", "batch_size", "trial_labels", "precision",
+    "model_name_or_path", "revision", "data", "dataset_name", "encoding", "text_columns", "label_column",
+    "label_separator", "max_length", "max_train_samples", "max_eval_samples", "max_test_samples",
+    "pretraining_epochs", "steps_at_100_labels", "batch_size", "trial_labels", "precision",
 )  # fmt: skip
 
 
@@ -160,10 +160,20 @@ class Experiment:
                 raise UserError(f"--label_counts {count}: the training split has {self.rows:,} rows")
         self.claim_folder()
         self.task = write_splits(self.corpus, self.folder / "data" / "task")
-        self.runs = Runs(self.folder)
+        if "titles" in args.experiments:
+            self.check_folds()
+
+    def answer(self) -> None:
+        """Ask every question; one process at a time writes to the folder."""
+        with only_run_in(self.folder):
+            self.runs = Runs(self.folder)
+            for question in self.args.experiments:
+                getattr(self, question)()
 
     def check_model(self) -> None:
         """Every question needs a classifier whose layers can be compared, and a masked language model of it."""
+        if self.model_args.from_scratch:
+            raise UserError("--from_scratch: random weights are one of --starts already")
         config = load_config(self.model_args)
         class_for(config, nsp="nsp" in self.args.experiments)
         with torch.device("meta"):
@@ -187,16 +197,18 @@ class Experiment:
 
     def facts(self) -> dict[str, str]:
         """How it was measured, for the report."""
-        sizes = ", ".join(f"{split} {len(rows):,}" for split, rows in self.corpus.items())
         given = {name: getattr(self.args, name) for name in (*SIZES, "workers")}
+        given["max_length"] = self.data_args.max_length
+        facts = {"data": describe(self.corpus, self.data_args)}
+        if self.args.experiments != ["labels"]:
+            facts["titles and texts"] = describe(self.titles_corpus, self.titles_args)
+        measured = [run["measured"].values() for run in self.runs.results]
         return {
-            "data": f"{', '.join(corpus_fingerprint(self.data_args))}; rows: {sizes}",
+            **facts,
             "model": self.model_args.model_name_or_path,
             "arguments": ", ".join(f"{name} {value}" for name, value in given.items()),
-            "machine": f"{available_cores()} cores, {platform.machine()}, {platform.system()}; device: {device_name()}",
             "precision": self.precision,
-            "date": datetime.date.today().isoformat(),
-            "versions": ", ".join(f"{name} {version(name)}" for name in PACKAGES),
+            "date, machine and versions": "; ".join(sorted({", ".join(values) for values in measured})),
         }
 
     @property
@@ -225,14 +237,15 @@ class Experiment:
         epochs = self.args.pretraining_epochs
         if "pretraining_epochs" not in self.args.given:
             epochs = max(epochs, LEAST_PRETRAINED_ROWS / len(corpus["train"]))
-        argv = ["--model_name_or_path", self.model_args.model_name_or_path, "--text_columns", columns]
-        argv += [*files_flags(files, "train", "validation"), "--num_train_epochs", f"{epochs:g}"]
+        argv = [*self.start_flags("base"), "--text_columns", columns, *files_flags(files, "train", "validation")]
+        argv += ["--num_train_epochs", f"{epochs:g}"]
         if nsp:
             argv += ["--nsp"]
-        name = {"experiment": "pretraining", "start": "base", "method": "mlm+nsp" if nsp else "mlm"}
-        return Run(
-            **name, columns=None if nsp is None else columns, recipe=self.recipes / "mlm_pretrain.py", argv=tuple(argv)
-        )
+        run = Run(
+            "pretraining", "base", "mlm+nsp" if nsp else "mlm", columns=None if nsp is None else columns,
+            recipe=self.recipes / "mlm_pretrain.py", argv=tuple(argv),
+        )  # fmt: skip
+        return with_seed(run, MlmArguments.seed)  # the recipe's own
 
     # --- labels: what each start and method buys, moves and forgets ---
 
@@ -304,9 +317,15 @@ class Experiment:
 
     def start_flags(self, start: str) -> list[str]:
         if start == "continued":
-            return ["--model_name_or_path", str(self.runs.output_dir(self.pretraining_run()))]
-        name = ["--model_name_or_path", self.model_args.model_name_or_path]
-        return name + (["--from_scratch"] if start == "random" else [])
+            return self.pretrained_flags(self.pretraining_run())
+        flags = ["--model_name_or_path", self.model_args.model_name_or_path, "--revision", self.model_args.revision]
+        return flags + self.trust_flags() + (["--from_scratch"] if start == "random" else [])
+
+    def pretrained_flags(self, run: Run) -> list[str]:
+        return ["--model_name_or_path", str(self.runs.output_dir(run)), *self.trust_flags()]
+
+    def trust_flags(self) -> list[str]:
+        return ["--trust_remote_code"] if self.model_args.trust_remote_code else []
 
     def training_flags(self, learning_rate: float, steps: int) -> list[str]:
         return [
@@ -324,8 +343,8 @@ class Experiment:
         for nsp in (False, True):
             self.pretraining(nsp)
             start = self.pretraining_run(nsp)
-            run = self.titles_run("nsp", start.method, self.titles_data(), self.title_and_text)
-            run = replace(run, argv=(*run.argv, "--model_name_or_path", str(self.runs.output_dir(start))))
+            flags = self.pretrained_flags(start)
+            run = self.titles_run("nsp", start.method, self.titles_data(), self.title_and_text, flags)
             runs += [with_seed(run, seed) for seed in range(self.args.num_seeds)]
         return self.runs.execute(runs, self.args.workers)
 
@@ -337,7 +356,7 @@ class Experiment:
         for fold, shuffled in itertools.product(range(FOLDS), (False, True)):
             files = self.fold_data(fold, shuffled)
             for columns in [[title, text]] if shuffled else [[title], [text], [title, text]]:
-                name = ",".join(columns) + (" (shuffled)" if shuffled else "")
+                name = ",".join(columns) + (SHUFFLED if shuffled else "")
                 run = self.titles_run("titles", "base", files, columns)
                 runs.append(with_seed(replace(run, columns=name, fold=fold), 0))
         return self.runs.execute(runs, self.args.workers)
@@ -349,18 +368,24 @@ class Experiment:
         for passes in PASSES if self.args.full else PASSES[:2]:
             steps = math.ceil(len(self.titles_corpus["train"]) * passes / self.args.batch_size)
             files = {**data, "validation": data["train"]}
-            run = self.titles_run("passes", "base", files, self.title_and_text, steps)
+            run = self.titles_run("passes", "base", files, self.title_and_text, steps=steps)
             runs += [with_seed(replace(run, passes=passes), seed) for seed in range(self.args.num_seeds)]
         return self.runs.execute(runs, self.args.workers)
 
     def titles_run(
-        self, experiment: str, start: str, files: dict[str, Path], columns: list[str], steps: int | None = None
+        self,
+        experiment: str,
+        start: str,
+        files: dict[str, Path],
+        columns: list[str],
+        start_flags: list[str] | None = None,
+        steps: int | None = None,
     ) -> Run:
         steps = steps or self.steps(1000)
         rate = suitable_learning_rate(FinetuneArguments, load_config(self.model_args))
         argv = [*files_flags(files), "--text_columns", ",".join(columns), "--max_length"]
         argv += [str(min(TITLES_MAX_LENGTH, self.data_args.max_length))]
-        argv += [*self.start_flags("base"), *self.training_flags(rate, steps)]
+        argv += [*(start_flags or self.start_flags("base")), *self.training_flags(rate, steps)]
         return Run(
             experiment, start, "full", learning_rate=rate, steps=steps, recipe=self.recipes / "finetune.py",
             argv=tuple(argv),
@@ -370,34 +395,86 @@ class Experiment:
     def title_and_text(self) -> list[str]:
         return [name for name in self.titles_corpus["train"].column_names if name != "label"]
 
+    @property
+    def own_titles(self) -> bool:
+        return len(self.data_args.text_column_names) == 2
+
+    @property
+    def titles_args(self) -> LabelledDataArguments:
+        """The user's own title,text file, or the newspaper's."""
+        if self.own_titles:
+            return self.data_args
+        return LabelledDataArguments("peoples_daily_titles", text_columns="title,text")
+
     @functools.cached_property
     def titles_corpus(self) -> DatasetDict:
-        """The user's own title,text file, or the newspaper's."""
-        if len(self.data_args.text_column_names) == 2:
-            return self.corpus
-        return load_corpus(LabelledDataArguments("peoples_daily_titles", text_columns="title,text"))
+        return self.corpus if self.own_titles else load_corpus(self.titles_args)
 
     def titles_data(self) -> dict[str, Path]:
         return write_splits(self.titles_corpus, self.folder / "data" / "titles")
 
     def fold_data(self, fold: int, shuffled: bool) -> dict[str, Path]:
-        """All rows in their order, cut into tenths: two are the test split, the next one (behind the last the first) is
-        validation, the others train, but for rows that repeat a test or validation row. `shuffled` gives every text
-        another row's title."""
-        rows = pandas.concat([part.to_pandas() for part in self.titles_corpus.values()], ignore_index=True)
+        """The files of a fold; `shuffled` gives every text another row's title, of the same split."""
+        splits = self.folds[fold]
         if shuffled:
             title, _ = self.title_and_text
-            rows[title] = rows[title].sample(frac=1, random_state=0, ignore_index=True)
-        tenths = [rows.iloc[part] for part in np.array_split(np.arange(len(rows)), 2 * FOLDS)]
-        numbers = {"test": [2 * fold, 2 * fold + 1], "validation": [(2 * fold + 2) % (2 * FOLDS)]}
-        numbers["train"] = sorted(set(range(2 * FOLDS)) - {*numbers["test"], *numbers["validation"]})
-        splits = drop_leaks({split: pandas.concat([tenths[i] for i in parts]) for split, parts in numbers.items()})
+            splits = {name: rows.assign(**{title: another_row(rows[title])}) for name, rows in splits.items()}
         corpus = DatasetDict({split: Dataset.from_pandas(part, preserve_index=False) for split, part in splits.items()})
         return write_splits(corpus, self.folder / "data" / f"fold{fold}{'_shuffled' if shuffled else ''}")
 
+    @functools.cached_property
+    def folds(self) -> list[dict[str, pandas.DataFrame]]:
+        """All rows in their order, cut into tenths: two are the test split, the next one (behind the last the first) is
+        validation, the others train, but for rows that repeat a test or validation row."""
+        rows = pandas.concat([part.to_pandas() for part in self.titles_corpus.values()], ignore_index=True)
+        tenths = [rows.iloc[part] for part in np.array_split(np.arange(len(rows)), 2 * FOLDS)]
+        folds = []
+        for fold in range(FOLDS):
+            numbers = {"test": [2 * fold, 2 * fold + 1], "validation": [(2 * fold + 2) % (2 * FOLDS)]}
+            numbers["train"] = sorted(set(range(2 * FOLDS)) - {*numbers["test"], *numbers["validation"]})
+            splits = {split: pandas.concat([tenths[i] for i in parts]) for split, parts in numbers.items()}
+            newspaper = self.titles_args.dataset_name == "peoples_daily_titles"
+            folds.append(drop_leaks(splits) if newspaper else drop_repeats(splits))
+        return folds
 
-def device_name() -> str:
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+    def check_folds(self) -> None:
+        """Before anything is trained: a file that is sorted by its labels has folds without one of them."""
+        labels = {split: label_set(part["label"]) for split, part in self.titles_corpus.items()}
+        for number, fold in enumerate(self.folds, start=1):
+            missing = set().union(*labels.values()) - label_set(fold["train"]["label"])
+            if missing:
+                raise UserError(
+                    f"--experiments titles: of {FOLDS} folds of the rows in their order, number {number} has no "
+                    f"training row of label {min(missing)!r}: shuffle the file's rows, or leave titles out"
+                )
+
+
+def describe(corpus: DatasetDict, data_args: LabelledDataArguments) -> str:
+    sizes = ", ".join(f"{split} {len(rows):,}" for split, rows in corpus.items())
+    return f"{', '.join(corpus_fingerprint(data_args))}; rows: {sizes}"
+
+
+def label_set(labels: Iterable[str | list[str]]) -> set[str]:
+    return {label for row in labels for label in ([row] if isinstance(row, str) else row)}
+
+
+def another_row(column: pandas.Series) -> np.ndarray:
+    """The values in random order, each moved on by one from there, so that none stays in its row."""
+    order = np.random.default_rng(0).permutation(len(column))
+    moved = np.empty(len(column), dtype=object)
+    moved[order] = column.to_numpy()[np.roll(order, 1)]
+    return moved
+
+
+def drop_repeats(splits: dict[str, pandas.DataFrame]) -> dict[str, pandas.DataFrame]:
+    """Without the validation rows that stand in the test split, and the training rows that stand in either."""
+    seen, kept = pandas.Index([]), {}
+    for split in ("test", "validation", "train"):
+        rows = splits[split]
+        keys = pandas.Index(rows.drop(columns="label").agg("\n".join, axis=1))
+        kept[split] = rows[~keys.isin(seen)]
+        seen = seen.append(keys)
+    return {split: kept[split] for split in ("train", "validation", "test")}
 
 
 def with_seed(run: Run, seed: int) -> Run:
@@ -414,5 +491,7 @@ def write_splits(corpus: DatasetDict, folder: Path) -> dict[str, Path]:
     for split, path in files.items():
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            corpus[split].to_json(path, force_ascii=False)
+            beside = path.with_suffix(".part")
+            corpus[split].to_json(beside, force_ascii=False)
+            os.replace(beside, path)
     return files

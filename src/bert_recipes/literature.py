@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from .intervals import paired_difference
-from .results import METHOD_NAMES, accuracies, asking, changed_by_stage, distinct, layer_changes, pairs
+from .results import METHOD_NAMES, accuracies, asking, changed_by_stage, distinct, halves, layer_changes, pairs
 from .runs import Result
 
 
@@ -36,49 +36,47 @@ def findings(results: list[Result]) -> list[Finding]:
     return [finding for compare in COMPARISONS for finding in compare(results)]
 
 
-def upper_layers_move_more(results: list[Result]) -> Iterator[Finding]:
+def upper_layers_change_more(results: list[Result]) -> Iterator[Finding]:
     runs = changed_by_stage(results).get(METHOD_NAMES["full"], [])
     if len(runs) > 1:
-        changes = [layer_changes([run]) for run in runs]
-        half = len(changes[0]) // 2
-        upper = [statistics.mean(parts[half:]) for parts in changes]
-        lower = [statistics.mean(parts[:half]) for parts in changes]
+        source = "Merchant et al. 2020, arXiv 2004.14448"
+        lower, upper = zip(*(halves(layer_changes([run])) for run in runs), strict=True)
         yield Finding(
-            "Fine-tuning changes the top layers most", "Merchant et al. 2020, arXiv 2004.14448",
-            "relative change of the upper half of the layers less that of the lower half",
+            "Fine-tuning changes the top layers most", f"{source}, who compare representations, not weights",
+            "relative change of the weights of the upper half of the layers less that of the lower half",
             *paired_difference(upper, lower), len(runs),
         )  # fmt: skip
-
-
-def lower_layers_stay_alike(results: list[Result]) -> Iterator[Finding]:
-    runs = changed_by_stage(results).get(METHOD_NAMES["full"], [])
-    if len(runs) > 1:
         first, last = ([run["similarity"][layer] for run in runs] for layer in (1, -1))
         yield Finding(
-            "Early layers stay more alike between trainings than late ones", "Kornblith et al. 2019, arXiv 1905.00414",
-            "CKA of the first layer before and after fine-tuning less that of the last layer",
+            "Fine-tuning leaves the representations of early layers more alike", source,
+            "CKA (Kornblith et al. 2019, arXiv 1905.00414) of the first layer before and after fine-tuning less that "
+            "of the last layer",
             *paired_difference(first, last), len(runs),
         )  # fmt: skip
 
 
 def lora_learns_and_forgets_less(results: list[Result]) -> Iterator[Finding]:
     stages = changed_by_stage(results)
-    full, lora = (stages.get(METHOD_NAMES[method], []) for method in ("full", "lora"))
-    if len(full) < 2 or len(full) != len(lora):
+    full, lora = (by_name(stages.get(METHOD_NAMES[method], [])) for method in ("full", "lora"))
+    shared = [name for name in full if name in lora]  # the same number of labels and the same rows
+    if len(shared) < 2:
         return
     source = "Biderman et al. 2024, arXiv 2405.09673"
-    accuracy = [[run["test_accuracy"] for run in runs] for runs in (full, lora)]
+    accuracy = [[runs[name]["test_accuracy"] for name in shared] for runs in (full, lora)]
     yield Finding(
         "LoRA learns less than full fine-tuning", source, "test accuracy of full fine-tuning less LoRA's",
-        *paired_difference(*accuracy), len(full),
+        *paired_difference(*accuracy), len(shared),
     )  # fmt: skip
-    if all("masked_lm_loss" in run for run in (*full, *lora)):
-        forgotten = [[forgets(run) for run in runs] for runs in (full, lora)]
-        yield Finding(
-            "LoRA forgets less than full fine-tuning", source,
-            "masked-language-model loss gained on general text in full fine-tuning less in LoRA",
-            *paired_difference(*forgotten), len(full),
-        )  # fmt: skip
+    forgotten = [[forgets(runs[name]) for name in shared] for runs in (full, lora)]
+    yield Finding(
+        "LoRA forgets less than full fine-tuning", source,
+        "masked-language-model loss gained on general text in full fine-tuning less in LoRA",
+        *paired_difference(*forgotten), len(shared),
+    )  # fmt: skip
+
+
+def by_name(runs: Iterable[Result]) -> dict[tuple, Result]:
+    return {(run["labels"], run["seed"]): run for run in runs}
 
 
 def forgets(run: Result) -> float:
@@ -93,7 +91,8 @@ def pretraining_on_the_task_helps(results: list[Result]) -> Iterator[Finding]:
         if len(later) > 1:
             yield Finding(
                 "Pretraining on the task's own text helps", "Gururangan et al. 2020, arXiv 2004.10964",
-                f"test accuracy at {labels} labels from the continued start less from the base model, full fine-tuning",
+                f"test accuracy at {labels} labels from the continued start (one pretraining) less from the base "
+                "model, full fine-tuning",
                 *paired_difference(later, former), len(later),
             )  # fmt: skip
 
@@ -101,7 +100,7 @@ def pretraining_on_the_task_helps(results: list[Result]) -> Iterator[Finding]:
 def few_labels_scatter(results: list[Result]) -> Iterator[Finding]:
     """Over every start and method: the spread of its seeds at the fewest labels and at the most."""
     runs = [run for run in asking(results, "labels") if run["start"]]
-    counts = sorted(distinct(runs, "labels"), key=lambda count: float("inf") if count == "all" else count)
+    counts = distinct(runs, "labels")
     spreads = []
     for start, method in itertools.product(distinct(runs, "start"), distinct(runs, "method")):
         ends = (counts[0], counts[-1])
@@ -111,15 +110,15 @@ def few_labels_scatter(results: list[Result]) -> Iterator[Finding]:
     if len(counts) > 1 and len(spreads) > 1:
         few, many = zip(*spreads, strict=True)
         yield Finding(
-            "Runs with few labels scatter with their seed", "Mosbach et al. 2021, arXiv 2006.04884",
+            "Runs with few labels scatter more with their seed",
+            "set out in Mosbach et al. 2021, arXiv 2006.04884, who find the cause in optimisation, not in few labels",
             f"standard deviation over seeds at {counts[0]} labels less at {counts[-1]}, over starts and methods",
             *paired_difference(few, many), len(spreads),
         )  # fmt: skip
 
 
 COMPARISONS: list[Callable[[list[Result]], Iterator[Finding]]] = [
-    upper_layers_move_more,
-    lower_layers_stay_alike,
+    upper_layers_change_more,
     lora_learns_and_forgets_less,
     pretraining_on_the_task_helps,
     few_labels_scatter,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from string import Template
@@ -11,7 +12,7 @@ from string import Template
 import numpy as np
 
 from .charts import heat_map, interval_chart, line_chart
-from .experiments import STARTS, Experiment
+from .experiments import SHUFFLED, STARTS, Experiment
 from .intervals import mean_and_interval, paired_bootstrap, paired_difference
 from .literature import findings
 from .reporting import print_table
@@ -24,6 +25,8 @@ from .results import (
     difference,
     distinct,
     group_order,
+    halves,
+    labels_of,
     layer_changes,
     mean_change,
     of,
@@ -58,13 +61,18 @@ def report_split(experiment: Experiment) -> list[Result]:
         name = section.title.lower().replace(" ", "_")
         (folder / "figures" / f"{name}.svg").write_text(section.figure, encoding="utf-8")
     facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in experiment.facts().items())
-    page = PAGE.substitute(body="\n".join(map(as_html, sections)), facts=facts, runs=len(results))
+    page = PAGE.substitute(body="\n".join(map(as_html, sections)), facts=facts, runs=distinct_trainings(results))
     (folder / "report.html").write_text(page, encoding="utf-8")
     if labels := asking(results, "labels"):
         print_table(table_of_scores(labels))
         print_table(table_of_gains(labels))
     print(f"\n{len(results)} runs in {folder / 'results.json'}, what they say in {folder / 'report.html'}")
     return results
+
+
+def distinct_trainings(results: list[Result]) -> int:
+    """A learning rate's trial that became a run of its number of labels is one training."""
+    return len({(run["method"], run["start"], *run["arguments"]) for run in results})
 
 
 def as_html(section: Section) -> str:
@@ -132,27 +140,42 @@ def what_moves(results: list[Result]) -> Section | None:
     sentences, table = [], [["part", *stages]]
     for stage, runs in stages.items():
         still = [group for group in groups if mean_change(runs, group, "moved") == 0]
-        layers = layer_changes(runs)
-        half = len(layers) // 2
-        lower, upper = np.mean(layers[:half]), np.mean(layers[half:])
-        if not any(layers):
-            sentences.append(f"{stage}: 0 weights moved in {', '.join(still)}: frozen is frozen (n = {len(runs)}).")
-        else:
-            where = "the upper half moves more" if upper > 1.1 * lower else "the lower half moves more"
-            where = "both halves move alike (within a tenth)" if 0.9 < upper / lower < 1.1 else where
-            sentences.append(
-                f"{stage}: the layers move by {lower:.3f} of their norm in the lower half and {upper:.3f} in the upper "
-                f"one: {where} (n = {len(runs)})."
-            )
+        if still:
+            sentences.append(f"{stage}: 0 weights moved in {', '.join(still)} ({labels_of(runs)}).")
+        if any(group.startswith("layer ") and group not in still for group in groups):
+            sentences.append(f"{stage}: {halves_in_words(runs)} ({labels_of(runs)}).")
+        sentences += [
+            f"{stage}: NOT FROZEN: weights of {group} moved, and none should."
+            for group in groups
+            if should_be_still(stage, group) and mean_change(runs, group, "moved") > 0
+        ]
     for group in groups:
         cells = []
         for runs in stages.values():
-            change, moved, rank = (mean_change(runs, group, name) for name in CHANGES)
-            size = mean_change(runs, group, "weights")
-            cells.append(f"{change:.4f}; {moved:,.0f} of {size:,.0f} moved; effective rank {rank:.1f}" if size else "–")
+            change, moved, rank, size = (mean_change(runs, group, name) for name in CHANGES)
+            said = f"{change:.4f}; {moved:,.0f} of {size:,.0f} moved; effective rank {rank:.1f}"
+            cells.append("–" if math.isnan(size) else said)
         table.append([group, *cells])
     figure = heat_map(groups, list(stages), values, "Relative change by part")
     return Section("What moves", sentences, table, figure)
+
+
+def should_be_still(stage: str, group: str) -> bool:
+    if stage == METHOD_NAMES["head_only"]:
+        return group not in ("pooler", "head")
+    return stage == METHOD_NAMES["lora"] and group == "embeddings"
+
+
+def halves_in_words(runs: list[Result]) -> str:
+    """How far the layers moved in the lower and in the upper half, and whether one of them moved more."""
+    lower, upper = zip(*(halves(layer_changes([run])) for run in runs), strict=True)
+    said = (
+        f"layers move by {np.mean(lower):.3f} of their norm in the lower half and {np.mean(upper):.3f} in the upper one"
+    )
+    if len(runs) == 1:
+        return said
+    mean, half = paired_difference(upper, lower)
+    return f"{said}; {difference(mean, half, 'the upper half, beside the lower one,')}"
 
 
 def what_it_sees(results: list[Result]) -> Section | None:
@@ -167,11 +190,15 @@ def what_it_sees(results: list[Result]) -> Section | None:
         points = [(mean_and_interval(values) if len(values) > 1 else (values[0], 0.0)) for values in columns]
         lines[stage] = [(number, mean, half) for number, (mean, half) in enumerate(points)]
         lowest = min(range(layers), key=lambda number: points[number][0])
-        sentences.append(
-            f"{stage}: the output of {names[lowest]} is the least like what it was (CKA {points[lowest][0]:.3f}), that "
-            f"of the embeddings has {points[0][0]:.3f} (n = {len(runs)})."
-        )
-        table.append([stage, *(f"{mean:.4f} ± {half:.4f}" for mean, half in points)])
+        if points[lowest][0] > 1 - 1e-6:
+            sentences.append(f"{stage}: every layer sees what it saw ({labels_of(runs)}).")
+        else:
+            sentences.append(
+                f"{stage}: the output of {names[lowest]} is the least like what it was "
+                f"(CKA {interval(columns[lowest])}), that of the embeddings has {interval(columns[0])} "
+                f"({labels_of(runs)})."
+            )
+        table.append([stage, *map(interval, columns)])
     figure = line_chart(lines, "Similarity before and after, by layer", "", "linear CKA", names)
     return Section("What it sees", sentences, table, figure)
 
@@ -186,8 +213,10 @@ def what_it_forgets(results: list[Result]) -> Section | None:
             before, after = zip(*(run["masked_lm_loss"][text] for run in runs), strict=True)
             mean, half = paired_difference(after, before) if len(runs) > 1 else (after[0] - before[0], 0.0)
             values[f"{stage}, {text}"] = (mean, mean - half, mean + half)
-            gain = difference(mean, half, f"the loss on {text} text", " nats a masked token")
-            sentences.append(f"{stage}: {gain} (n = {len(runs)}).")
+            gain = f"{mean:+.4f} nats a masked token in the loss on {text} text"
+            if len(runs) > 1:
+                gain = difference(mean, half, f"the loss on {text} text", " nats a masked token")
+            sentences.append(f"{stage}: {gain} ({labels_of(runs)}).")
             table.append([stage, text, f"{np.mean(before):.4f}", f"{np.mean(after):.4f}"])
     figure = interval_chart(values, "Masked-language-model loss gained", "nats a masked token")
     return Section("What it forgets", sentences, table, figure)
@@ -195,59 +224,77 @@ def what_it_forgets(results: list[Result]) -> Section | None:
 
 def what_next_sentences_add(results: list[Result]) -> Section | None:
     runs = asking(results, "nsp")
-    if not runs:
+    scores = {start: accuracies(runs, start=start) for start in distinct(runs, "start")}
+    later, former = pairs(runs, {"start": "mlm"}, {"start": "mlm+nsp"})
+    if len(later) < 2:
         return None
-    scores = {start: accuracies(runs, start=start) for start in ("mlm", "mlm+nsp")}
-    mean, half = paired_difference(scores["mlm+nsp"], scores["mlm"])
-    table = [["pretraining", "test accuracy"]]
-    values = {}
-    for start, values_of_start in scores.items():
-        centre, width = mean_and_interval(values_of_start)
-        values[start] = (centre, centre - width, centre + width)
-        table.append([start, f"{centre:.4f} ± {width:.4f}"])
-    gain = difference(mean, half, "test accuracy")
-    sentences = [f"With next-sentence prediction beside masked tokens: {gain} (n = {len(scores['mlm'])})."]
+    gain = difference(*paired_difference(later, former), "test accuracy")
+    sentences = [
+        f"With next-sentence prediction beside masked tokens: {gain} (n = {len(later)} seeds of fine-tuning, from one "
+        "pretraining of each kind: the interval does not cover how two pretrainings differ)."
+    ]
     for run in of(results, experiment="pretraining", method="mlm+nsp"):
-        sentences.append(f"In pretraining it told {run['nsp_accuracy']:.4f} of the validation pairs right.")
+        sentences.append(f"In pretraining it told {run['nsp_accuracy']:.4f} of the validation pairs right (one run).")
+    values = {start: ends(*mean_and_interval(accuracies)) for start, accuracies in scores.items()}
+    table = [["pretraining", "test accuracy"], *([start, interval(accuracies)] for start, accuracies in scores.items())]
     figure = interval_chart(values, "Next-sentence prediction", "test accuracy")
     return Section("What next-sentence prediction adds", sentences, table, figure)
 
 
 def what_the_title_adds(results: list[Result]) -> Section | None:
+    """Of folds that all ways of reading the rows have."""
     runs = asking(results, "titles")
-    if not runs:
+    by_columns = {columns: of(runs, columns=columns) for columns in distinct(runs, "columns")}
+    folds = [{run["fold"] for run in of_columns} for of_columns in by_columns.values()]
+    if len(by_columns) < 4 or not set.intersection(*folds):
         return None
-    right = {columns: rows_told_right(of(runs, columns=columns)) for columns in distinct(runs, "columns")}
-    title, text, pair, shuffled = right
+    shared = set.intersection(*folds)
+    right = {
+        columns: rows_told_right([run for run in of_columns if run["fold"] in shared])
+        for columns, of_columns in by_columns.items()
+    }
+    pair = next(columns for columns in right if "," in columns and not columns.endswith(SHUFFLED))
+    title, text = pair.split(",")
+    shuffled = pair + SHUFFLED
     sentences = []
     for after, before in ((pair, text), (pair, title), (pair, shuffled), (shuffled, text)):
         mean, low, high = paired_bootstrap(right[after], right[before])
         seen = "no difference seen" if low <= 0 <= high else f"{'gains' if mean > 0 else 'loses'} {abs(mean):.4f}"
         sentences.append(
             f"{after} against {before}: {seen} in test accuracy ({mean:+.4f}, 95 % interval {low:+.4f} to {high:+.4f}, "
-            f"n = {len(right[after])} rows)."
+            f"n = {len(right[after])} rows of {len(shared)} folds, one training each)."
         )
-    chance = {name: paired_bootstrap(values, np.zeros(len(values))) for name, values in right.items()}
+    scores = {name: paired_bootstrap(values, np.zeros(len(values))) for name, values in right.items()}
     table = [["columns", "test accuracy", "95 % interval"]]
-    table += [[name, f"{mean:.4f}", f"{low:.4f} to {high:.4f}"] for name, (mean, low, high) in chance.items()]
-    return Section("What the title adds", sentences, table, interval_chart(chance, "Title and text", "test accuracy"))
+    table += [[name, f"{mean:.4f}", f"{low:.4f} to {high:.4f}"] for name, (mean, low, high) in scores.items()]
+    return Section("What the title adds", sentences, table, interval_chart(scores, "Title and text", "test accuracy"))
 
 
 def where_passes_stop_to_help(results: list[Result]) -> Section | None:
     runs = asking(results, "passes")
-    if not runs:
+    passes = [count for count in distinct(runs, "passes") if len(of(runs, passes=count)) > 1]
+    if not passes:
         return None
-    passes = distinct(runs, "passes")
     lines, table = {}, [["passes", "training rows", "test rows"]]
     for name, score in (("training rows", "training_accuracy"), ("test rows", "test_accuracy")):
         scored = [[run[score] for run in of(runs, passes=count)] for count in passes]
         lines[name] = [(number, *mean_and_interval(values)) for number, values in enumerate(scored)]
-    for number, count in enumerate(passes):
-        table.append([f"{count:g}", *(f"{line[number][1]:.4f} ± {line[number][2]:.4f}" for line in lines.values())])
-    sentences = []
+    for count in passes:
+        scored = of(runs, passes=count)
+        table.append([f"{count:g}", *(interval([run[score] for run in scored]) for score in PASSES_SCORES)])
+    sentences, best = [], passes[0]
     for before, after in itertools.pairwise(passes):
-        gain = paired_difference(accuracies(runs, passes=after), accuracies(runs, passes=before))
-        sentences.append(f"From {before:g} to {after:g} passes: {difference(*gain, 'test accuracy')}.")
+        later, former = pairs(runs, {"passes": before}, {"passes": after})
+        if len(later) > 1:
+            gain = paired_difference(later, former)
+            sentences.append(
+                f"From {before:g} to {after:g} passes: {difference(*gain, 'test accuracy')} (n = {len(later)})."
+            )
+            best = after if gain[0] > gain[1] else best
+    sentences.append(
+        f"No step beyond {best:g} {'pass' if best == 1 else 'passes'} is seen to help the test rows, of the "
+        f"numbers tried ({', '.join(f'{count:g}' for count in passes)})."
+    )
     ticks = [f"{count:g}" for count in passes]
     figure = line_chart(lines, "Accuracy against passes", "passes over the training rows", "accuracy", ticks)
     return Section("Again and again", sentences, table, figure)
@@ -268,7 +315,16 @@ def what_others_found(results: list[Result]) -> Section | None:
     return Section("What others found", sentences, table)
 
 
-CHANGES = ("relative_change", "moved", "effective_rank")
+def interval(values: Sequence[float]) -> str:
+    return "{:.4f} ± {:.4f}".format(*mean_and_interval(values)) if len(values) > 1 else f"{values[0]:.4f} (one run)"
+
+
+def ends(mean: float, half: float) -> tuple[float, float, float]:
+    return mean, mean - half, mean + half
+
+
+CHANGES = ("relative_change", "moved", "effective_rank", "weights")
+PASSES_SCORES = ("training_accuracy", "test_accuracy")
 SECTIONS: list[Callable[[list[Result]], Section | None]] = [
     what_it_buys,
     what_moves,

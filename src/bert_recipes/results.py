@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -33,8 +32,13 @@ def pairs(results: list[Result], before: dict, after: dict, **shared) -> tuple[l
 
 
 def distinct(results: Iterable[Result], name: str) -> list:
-    """In the order in which they first stand there."""
-    return list(dict.fromkeys(run[name] for run in results))
+    """In the order in which they first stand there; numbers in theirs, and all rows behind them."""
+    values = list(dict.fromkeys(run[name] for run in results))
+    return sorted(values, key=as_number) if any(isinstance(value, (int, float)) for value in values) else values
+
+
+def as_number(count: float | str) -> float:
+    return math.inf if count == "all" else count
 
 
 def asking(results: list[Result], experiment: str) -> list[Result]:
@@ -49,26 +53,42 @@ def difference(mean: float, half: float, of_what: str, unit: str = "") -> str:
 
 
 def changed_by_stage(results: list[Result]) -> dict[str, list[Result]]:
-    """Continued pretraining, and each method at the largest number of labels from the base model."""
+    """Continued pretraining, and each method from the base model at the largest number of labels that it has."""
     stages = {}
     pretraining = [run for run in of(results, experiment="pretraining", method="mlm") if "columns" not in run]
     if pretraining:
         stages["continued pretraining"] = pretraining
     runs = [run for run in asking(results, "labels") if run["start"] == "base"]
     for method in distinct(runs, "method"):
-        largest = max(distinct(runs, "labels"), key=lambda count: float("inf") if count == "all" else count)
+        largest = distinct(of(runs, method=method), "labels")[-1]
         stages[METHOD_NAMES[method]] = of(runs, method=method, labels=largest)
     return stages
 
 
+def labels_of(runs: Sequence[Result]) -> str:
+    """How many labels a stage of `changed_by_stage` had, and runs of it: continued pretraining has no labels."""
+    what = "one run, no interval" if len(runs) == 1 else f"n = {len(runs)}"
+    return what if runs[0]["experiment"] == "pretraining" else f"{runs[0]['labels']} labels, {what}"
+
+
 def mean_change(runs: Sequence[Result], group: str, name: str) -> float:
-    return float(np.mean([run["weights_moved"].get(group, {}).get(name, 0) for run in runs]))
+    """NaN for a part that the stage's model does not have."""
+    return float(np.mean([run["weights_moved"].get(group, {}).get(name, math.nan) for run in runs]))
 
 
 def layer_changes(runs: Sequence[Result]) -> list[float]:
-    """Relative change of each layer's two parts, from the lowest layer up."""
-    groups = sorted((group for group in runs[0]["weights_moved"] if group.startswith("layer ")), key=group_order)
-    return [mean_change(runs, group, "relative_change") for group in groups]
+    """Relative change of each layer, the mean of its two parts, from the lowest layer up."""
+    layers: dict[int, list[float]] = {}
+    for group in runs[0]["weights_moved"]:
+        if group.startswith("layer "):
+            layers.setdefault(group_order(group)[1], []).append(mean_change(runs, group, "relative_change"))
+    return [float(np.mean(layers[number])) for number in sorted(layers)]
+
+
+def halves(layers: Sequence[float]) -> tuple[float, float]:
+    """Means of the lower and of the upper half; of an odd number the one in the middle belongs to neither."""
+    size = max(1, len(layers) // 2)
+    return float(np.mean(layers[:size])), float(np.mean(layers[-size:]))
 
 
 def group_order(group: str) -> tuple[int, int, str]:
@@ -79,10 +99,4 @@ def group_order(group: str) -> tuple[int, int, str]:
 
 def rows_told_right(runs: list[Result]) -> np.ndarray:
     """1 where a row was told right, in the order of the folds."""
-    right = []
-    for run in runs:
-        argv = run["arguments"]
-        path = Path(argv[argv.index("--test_file") + 1])
-        labels = [json.loads(line)["label"] for line in path.read_text(encoding="utf-8").splitlines()]
-        right += [float(label == said) for label, said in zip(labels, run["predictions"], strict=True)]
-    return np.array(right)
+    return np.concatenate([run["rows_told_right"] for run in runs]).astype(float)

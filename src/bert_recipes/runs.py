@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
+import platform
 import runpy
 import shutil
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import CancelledError, ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -25,6 +28,7 @@ from .corpora import label_names, load_corpus
 from .data import load_pretraining_data
 from .documents import load_documents
 from .encoding import join_columns
+from .errors import UserError
 from .evidence import loss_with_head, representations, similarity_by_layer, weight_changes
 from .launch import available_cores
 from .masking import MaskedChunks
@@ -33,6 +37,9 @@ from .models import load_classifier, load_masked_lm, load_tokenizer
 
 GENERAL_TEXT = "peoples_daily"
 HELD_OUT_TEXTS = 50  # about 3,000 tokens
+VERSIONS = {name: version(name) for name in ("torch", "transformers", "peft", "scikit-learn")}
+
+OPTIONAL_NAMES = ("columns", "fold", "passes")  # left out of a result that has none
 
 Result = dict  # one object of results.json
 
@@ -60,9 +67,7 @@ class Run:
     @property
     def name(self) -> dict:
         given = asdict(replace(self, recipe=None, argv=()))
-        optional = ("columns", "fold", "passes")
-        unnamed = ("steps", "recipe", "argv", *(key for key in optional if given[key] is None))
-        return {key: value for key, value in given.items() if key not in unnamed}
+        return {key: value for key, value in given.items() if key not in ("steps", "recipe", "argv")}
 
     @property
     def file_name(self) -> str:
@@ -77,31 +82,45 @@ class Runs:
         self.results: list[Result] = read_json(folder / "results.json", [])
 
     def execute(self, runs: Sequence[Run], workers: int) -> list[Result]:
-        """Do what has no result yet, `workers` at a time; the results of all."""
+        """Do what has no result yet, `workers` at a time; the results of all. Where a run fails, those under way end
+        first, and are kept."""
         missing = [run for run in runs if self.result(run) is None]
         threads = max(1, available_cores() // workers)
         progress = tqdm(total=sum(1 + run.steps for run in missing), unit="step", disable=not missing)
+        failures = []
         with worker_pool(workers) as pool, progress:
             futures = {pool.submit(execute, run, self.folder, threads): run for run in missing}
             for future in as_completed(futures):
                 run = futures[future]
                 try:
                     self.keep(run, future.result())
-                except BaseException:
-                    for waiting in futures:
-                        waiting.cancel()
-                    raise
+                    progress.write(f"{run.file_name}: {headline(self.result(run))}")
+                except CancelledError:
+                    continue
+                except BaseException as error:
+                    failures.append(error)
+                    pool.shutdown(wait=False, cancel_futures=True)
                 progress.update(1 + run.steps)
-                progress.write(f"{run.file_name}: {headline(self.result(run))}")
+        if failures:
+            raise failures[0]
         return [self.result(run) for run in runs]
 
     def result(self, run: Run) -> Result | None:
+        """Of the run of that name. Raises `UserError` where it was trained in another way."""
         named = run.name.items()
-        return next((result for result in self.results if all(result.get(key) == value for key, value in named)), None)
+        found = next((result for result in self.results if all(result.get(key) == value for key, value in named)), None)
+        former, today = (without_folders(argv) for argv in (found["arguments"] if found else run.argv, run.argv))
+        if former != today:
+            raise UserError(
+                f"{self.folder / 'results.json'}: {run.file_name} was trained with {only_in(former, today)}, and today "
+                f"would be with {only_in(today, former)}: name another --output_dir"
+            )
+        return found
 
     def keep(self, run: Run, result: Result) -> None:
         if self.result(run) is None:
-            self.results.append({**result, **run.name})
+            named = {key: value for key, value in run.name.items() if value is not None or key not in OPTIONAL_NAMES}
+            self.results.append({**result, **named})
             write_json(self.folder / "results.json", self.results)
 
     def forget(self, run: Run) -> None:
@@ -109,6 +128,15 @@ class Runs:
 
     def output_dir(self, run: Run) -> Path:
         return self.folder / "runs" / run.file_name
+
+
+def without_folders(argv: Sequence[str]) -> list[str]:
+    """Arguments as they are wherever the experiment's folder lies."""
+    return ["/".join(Path(word).parts[-2:]) for word in argv]
+
+
+def only_in(argv: Sequence[str], other: Sequence[str]) -> str:
+    return " ".join(word for word in argv if word not in other) or "less"
 
 
 def headline(result: Result) -> str:
@@ -140,20 +168,31 @@ def execute(run: Run, folder: Path, threads: int) -> Result:
     started, output_dir = time.perf_counter(), folder / "runs" / run.file_name
     work = fit_baseline if run.recipe is None else pretrain if run.recipe.stem == "mlm_pretrain" else fine_tune
     results = work(run, output_dir, folder / "logs" / f"{run.file_name}.txt", threads)
-    memory = peak_memory_mb(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     seconds = results.pop("seconds", time.perf_counter() - started)
-    return {"arguments": list(run.argv), "seconds": round(seconds, 2), "peak_memory_mb": round(memory, 1), **results}
+    memory = results.pop("peak_memory_mb", None) or peak_memory_mb(torch.device("cpu"))
+    return {
+        "arguments": list(run.argv),
+        "seconds": round(seconds, 2),
+        "peak_memory_mb": round(memory, 1),
+        "measured": {"date": datetime.date.today().isoformat(), "machine": machine(), **VERSIONS},
+        **results,
+    }
+
+
+def machine() -> str:
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()
+    return f"{available_cores()} cores, {device}, {platform.system()}"
 
 
 def fine_tune(run: Run, output_dir: Path, log: Path, threads: int) -> Result:
     """Scores and changes; the model itself goes."""
     argv = [*run.argv, "--output_dir", str(output_dir), "--overwrite"]
     results = call_recipe(run.recipe, argv, log, threads)
-    if run.fold is None:
+    if run.experiment in ("labels", "learning_rate"):
         changes = measure_changes(argv)
-    else:  # of folds the rows count, for the bootstrap
-        predictions = pandas.read_csv(output_dir / "predictions.csv", dtype=str, keep_default_na=False)["prediction"]
-        changes = {"weights_moved": {}, "predictions": predictions.tolist()}
+    else:  # of the others the rows count, for the bootstrap
+        rows = pandas.read_csv(output_dir / "predictions.csv", dtype=str, keep_default_na=False)
+        changes = {"weights_moved": {}, "rows_told_right": (rows["label"] == rows["prediction"]).astype(int).tolist()}
     shutil.rmtree(output_dir)
     return {
         # Of passes over the training rows, these stand in the validation split's place.
@@ -161,6 +200,7 @@ def fine_tune(run: Run, output_dir: Path, log: Path, threads: int) -> Result:
         "test_accuracy": results["test_accuracy"],
         "test_macro_f1": results["test_macro_f1"],
         "seconds": results["train_runtime"],
+        "peak_memory_mb": results["train_peak_memory_mb"],
         "trained_parameters": results["train_parameters"],
         **changes,
     }
@@ -184,6 +224,7 @@ def pretrain(run: Run, output_dir: Path, log: Path, threads: int) -> Result:
     return {
         "validation_loss": results["eval_loss"],
         "seconds": results["train_runtime"],
+        "peak_memory_mb": results["train_peak_memory_mb"],
         "trained_parameters": results["train_parameters"],
         "tokens_seen": results["train_tokens_seen"],
         **({"nsp_accuracy": results["eval_nsp_accuracy"]} if args.nsp else {}),

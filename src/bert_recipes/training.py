@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -348,7 +349,8 @@ def train_and_evaluate(trainer: Trainer) -> dict[str, float]:
                 print(f"Passed over {damaged}", flush=True)
         if args.resume_from_checkpoint and args.process_index == 0:
             print(f"Going on from {checkpoint}" if checkpoint else f"No checkpoint in {args.output_dir}: starting anew")
-        with only_run_in(args), end_of_training(trainer.stop):
+        alone = only_run_in(args.output_dir) if args.process_index == 0 else nullcontext()
+        with alone, end_of_training(trainer.stop):
             if args.overwrite and args.should_save and holds_run(trainer.run_dir):
                 forget_run(trainer.run_dir)
             results.update(trainer.train(resume_from_checkpoint=checkpoint).metrics)
