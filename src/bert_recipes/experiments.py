@@ -121,6 +121,8 @@ class SplitArguments:
         for name in ("workers", "batch_size", "steps_at_100_labels"):
             if getattr(self, name) < 1:
                 raise UserError(f"--{name} {getattr(self, name)}: must be 1 or more")
+        if self.pretraining_epochs <= 0:
+            raise UserError(f"--pretraining_epochs {self.pretraining_epochs}: must be above 0")
 
 
 def choices(argument: str, names: str, known: Iterable[str]) -> list[str]:
@@ -155,9 +157,13 @@ class Experiment:
         self.check_model()
         self.corpus = load_corpus(data_args)
         self.rows = len(self.corpus["train"])
+        classes = len(label_set(self.corpus["train"]["label"]))
         for count in args.label_counts:
-            if count != "all" and count > self.rows:
-                raise UserError(f"--label_counts {count}: the training split has {self.rows:,} rows")
+            if count != "all" and not classes <= count <= self.rows:
+                raise UserError(
+                    f"--label_counts {count}: the training split has {self.rows:,} rows of {classes} labels, and a run "
+                    "wants a row of each"
+                )
         self.claim_folder()
         self.task = write_splits(self.corpus, self.folder / "data" / "task")
         if "titles" in args.experiments:

@@ -97,7 +97,7 @@ class Runs:
                     progress.write(f"{run.file_name}: {headline(self.result(run))}")
                 except CancelledError:
                     continue
-                except BaseException as error:
+                except (Exception, SystemExit) as error:
                     failures.append(error)
                     pool.shutdown(wait=False, cancel_futures=True)
                 progress.update(1 + run.steps)
