@@ -175,7 +175,9 @@ def halves_in_words(runs: list[Result]) -> str:
     if len(runs) == 1:
         return said
     mean, half = paired_difference(upper, lower)
-    return f"{said}; {difference(mean, half, 'the upper half, beside the lower one,')}"
+    if abs(mean) <= half:
+        return f"{said}; no difference seen ({mean:+.4f} ± {half:.4f})"
+    return f"{said}; the upper half moves {abs(mean):.4f} ± {half:.4f} {'more' if mean > 0 else 'less'}"
 
 
 def what_it_sees(results: list[Result]) -> Section | None:
@@ -316,7 +318,7 @@ def what_others_found(results: list[Result]) -> Section | None:
 
 
 def interval(values: Sequence[float]) -> str:
-    return "{:.4f} ± {:.4f}".format(*mean_and_interval(values)) if len(values) > 1 else f"{values[0]:.4f} (one run)"
+    return "{:.4f} ± {:.4f}".format(*mean_and_interval(values)) if len(values) > 1 else f"{values[0]:.4f}"
 
 
 def ends(mean: float, half: float) -> tuple[float, float, float]:
