@@ -208,13 +208,15 @@ class Experiment:
         facts = {"data": describe(self.corpus, self.data_args)}
         if self.args.experiments != ["labels"]:
             facts["titles and texts"] = describe(self.titles_corpus, self.titles_args)
-        measured = [run["measured"].values() for run in self.runs.results]
+        measured = {
+            ", ".join(f"{name} {value}" for name, value in run["measured"].items()) for run in self.runs.results
+        }
         return {
             **facts,
             "model": self.model_args.model_name_or_path,
             "arguments": ", ".join(f"{name} {value}" for name, value in given.items()),
             "precision": self.precision,
-            "date, machine and versions": "; ".join(sorted({", ".join(values) for values in measured})),
+            "measured": "; ".join(sorted(measured)),
         }
 
     @property
