@@ -75,6 +75,7 @@ def interval_chart(values: Mapping[str, tuple[float, float, float]], title: str,
         axes.annotate(f"{mean:.3f}", (mean, row), textcoords="offset points", xytext=(0, 6), ha="center", fontsize=8)
     axes.set_yticks(range(len(values)), values.keys(), fontsize=8)
     axes.set_ylim(len(values) - 0.4, -0.6)
+    axes.margins(x=0.12)  # room for a number at the end
     axes.set_xlabel(x_label, fontsize=9)
     axes.tick_params(labelsize=8)
     axes.grid(alpha=0.3, axis="x")
