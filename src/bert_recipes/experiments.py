@@ -216,7 +216,7 @@ class Experiment:
             "model": self.model_args.model_name_or_path,
             "arguments": ", ".join(f"{name} {value}" for name, value in given.items()),
             "precision": self.precision,
-            "measured": "; ".join(sorted({", ".join(map(" ".join, items)) for items in measured})),
+            "measured": "; ".join(sorted(measured)),
         }
 
     @property
