@@ -1,4 +1,4 @@
-"""A large model's gradients lie in memory that the process has already; what a small model frees goes back."""
+"""A large model's gradients lie in memory that the process has already; the holes of any model's heap go back."""
 
 import platform
 import re
@@ -8,15 +8,15 @@ import torch
 from conftest import execute
 
 from bert_recipes import memory
-from bert_recipes.memory import give_back_holes, suit_malloc_to
+from bert_recipes.memory import give_back_holes, keep_freed_memory
 
 STEPS = """
 import resource
 import torch
-from bert_recipes.memory import suit_malloc_to
+from bert_recipes.memory import keep_freed_memory
 
 layers = torch.nn.Sequential(*[torch.nn.Linear(1024, 1024, bias=False) for _ in range(40)])
-suit_malloc_to(layers)
+keep_freed_memory(layers)
 for step in range(4):
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     gradients = [torch.ones_like(parameter) for parameter in layers.parameters()]
@@ -39,41 +39,37 @@ def test_gradients_of_a_large_model_cost_no_page_faults(environment, kept):
 HOLES = """
 import psutil
 import torch
-from bert_recipes.memory import give_back_holes, suit_malloc_to
+from bert_recipes.memory import give_back_holes
 
 def resident():
     return psutil.Process().memory_info().rss / 1e6
 
-suit_malloc_to(torch.nn.Linear(8, 8))
 empty = resident()
-blocks = [torch.ones(16 << 18) for _ in range(20)]  # 16 MB each
-print("full", resident() - empty)
+blocks = [torch.ones(25_000) for _ in range(2000)]  # 0.1 MB each: too small to lie apart from the heap
 kept, blocks = blocks[::2], None
-print("large", resident() - empty)
-blocks, kept = [torch.ones(1 << 18) for _ in range(200)], None  # 1 MB each
-kept, blocks = blocks[::2], None
-print("small", resident() - empty)
+print("with holes", resident() - empty)
 give_back_holes()
 print("given back", resident() - empty)
 """
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is glibc's memory that is given back")
-def test_what_a_small_model_frees_goes_back():
+def test_holes_go_back():
     done = execute("python", "-c", HOLES)
     assert done.returncode == 0, done.stderr
-    full, large, small, given_back = (float(part.split()[-1]) for part in done.stdout.splitlines())
-    assert full > 300 and large == pytest.approx(168, abs=20)  # ten blocks of 16.8 MB: the others went at once
-    assert small == pytest.approx(210, abs=20)  # a hundred blocks of 1.05 MB, and a hundred holes
-    assert given_back == pytest.approx(105, abs=20)
+    with_holes, given_back = (float(part.split()[-1]) for part in done.stdout.splitlines())
+    assert with_holes == pytest.approx(200, abs=20)  # a thousand blocks of 0.1 MB, and a thousand holes
+    assert given_back == pytest.approx(100, abs=20)
 
 
 def test_the_wishes_of_the_environment_win(monkeypatch):
     monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: pytest.fail("asked the C library"))
     monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", "4194304")
-    suit_malloc_to(torch.nn.Linear(1024, 1024))
+    keep_freed_memory(torch.nn.Linear(1024, 40 * 1024))
     give_back_holes()
     monkeypatch.delenv("MALLOC_MMAP_THRESHOLD_")
+    keep_freed_memory(torch.nn.Linear(1024, 1024))  # a small model
     if platform.libc_ver()[0] == "glibc":
-        with pytest.raises(pytest.fail.Exception):
-            suit_malloc_to(torch.nn.Linear(1024, 1024))
+        for ask in (give_back_holes, lambda: keep_freed_memory(torch.nn.Linear(1024, 40 * 1024))):
+            with pytest.raises(pytest.fail.Exception):
+                ask()

@@ -13,7 +13,6 @@ import torch
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h; mallopt(3)
 LARGE_GRADIENTS = 1 << 27  # bytes; 32 M weights: above it gradients, below it activations are most of what a step frees
-LARGE_BLOCK = 1 << 23  # bytes; of 4 layers x 256 and 32 x 128 tokens a layer's output has 4 MB, its feed-forward 16 MB
 
 
 def peak_memory_mb(device: torch.device) -> float:
@@ -31,20 +30,17 @@ def peak_memory_mb(device: torch.device) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # bytes on macOS
 
 
-def suit_malloc_to(model: torch.nn.Module) -> None:
-    """Tell glibc what to do with the memory that a training step frees; the numbers stay the same.
+def keep_freed_memory(model: torch.nn.Module) -> None:
+    """Let a large model's gradients lie, step by step, in memory that the process has already: exact.
 
-    Gradients of a large model (440 MB for BERT-base) are kept from step to step: glibc would give them to the system,
-    which zeroes and hands them out anew, 4 KB at a time, 100,000 page faults a step. Of a small model activations are
-    most, of another size in each batch, and leave holes in the heap that the next ones do not fit: blocks of 8 MB or
-    more lie apart from it, and go back at once. Holes of either are for `give_back_holes`.
+    They are freed after each step, 440 MB for BERT-base, and glibc gives what is freed to the system, which zeroes and
+    hands it out anew, 4 KB at a time: 100,000 page faults a step. A small model stays as it is: its activations, of
+    another size in each batch, would leave holes that nothing fits.
     """
-    if malloc_is_ours():
-        gradients = sum(4 * parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    gradients = sum(4 * parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    if gradients >= LARGE_GRADIENTS and malloc_is_ours():
         mallopt = ctypes.CDLL(None).mallopt
-        if gradients < LARGE_GRADIENTS:
-            mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK)
-        elif mallopt(M_MMAP_THRESHOLD, 1 << 30):  # older versions refuse so much: then all stays as it was
+        if mallopt(M_MMAP_THRESHOLD, 1 << 30):  # older versions refuse so much: then all stays as it was
             mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
