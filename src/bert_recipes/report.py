@@ -214,7 +214,7 @@ def what_it_forgets(results: list[Result]) -> Section | None:
         for text in runs[0]["masked_lm_loss"]:
             before, after = zip(*(run["masked_lm_loss"][text] for run in runs), strict=True)
             mean, half = paired_difference(after, before) if len(runs) > 1 else (after[0] - before[0], 0.0)
-            values[f"{stage}, {text}"] = (mean, mean - half, mean + half)
+            values[f"{stage}, {text}"] = ends(mean, half)
             gain = f"{mean:+.4f} nats a masked token in the loss on {text} text"
             if len(runs) > 1:
                 gain = difference(mean, half, f"the loss on {text} text", " nats a masked token")
