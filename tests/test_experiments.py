@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import recipe
 from scipy import stats
-from transformers import AlbertConfig, GPT2Config
+from transformers import AlbertConfig, BertModel, GPT2Config
 
 from bert_recipes.arguments import LabelledDataArguments, ModelArguments, parse
 from bert_recipes.builtin_corpora import load_builtin
@@ -177,6 +177,20 @@ def test_a_model_or_labels_that_no_question_can_be_put_to(arguments, tmp_path, t
     with pytest.raises(UserError, match=r"one\.jsonl has one label only, 'a'"):
         split(tmp_path / "split", *arguments, "--train_file", str(tmp_path / "one.jsonl"))
     assert not (tmp_path / "split").exists()
+
+
+def test_a_model_without_its_head_has_no_loss_to_forget(arguments, tmp_path, tiny_model, tokenizer, capfd):
+    BertModel.from_pretrained(tiny_model).save_pretrained(tmp_path / "encoder")
+    tokenizer.save_pretrained(tmp_path / "encoder")
+    words = ["--model_name_or_path", str(tmp_path / "encoder"), "--starts", "base,continued", "--methods", "full,lora"]
+    split(tmp_path / "split", *arguments, *words)
+    said = capfd.readouterr().out
+    assert said.count(f"{tmp_path / 'encoder'} has no masked-language-model head: what fine-tuning forgets") == 1
+    results = read(tmp_path / "split")
+    # Continued pretraining gave it one.
+    assert {run["start"] for run in results if "masked_lm_loss" in run} == {"continued"}
+    assert all("head" not in run["weights_moved"] for run in results if run["experiment"] == "pretraining")
+    assert "What it forgets" not in (tmp_path / "split" / "report.html").read_text(encoding="utf-8")
 
 
 def test_the_folder_of_another_experiment_is_left_alone(experiment, arguments, tmp_path):

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
 import pandas
 import torch
 from datasets import Dataset, DatasetDict
@@ -22,8 +21,9 @@ from .checkpoints import only_run_in
 from .corpora import corpus_fingerprint, load_corpus
 from .errors import UserError
 from .evidence import parameter_groups
+from .folds import FOLDS, Splits, contiguous_folds, drop_repeats, shuffled_within
 from .launch import available_cores, launched_precision, launched_processes
-from .models import class_for, load_config
+from .models import class_for, has_masked_lm_head, load_config
 from .runs import Result, Run, Runs, read_json, write_json
 from .training import suitable_learning_rate
 
@@ -49,7 +49,6 @@ SIZES = {
 # Of the data in the short form, where the user says nothing else: to score all 3,279 rows would take most of its time.
 SHORT_DATA = {"max_eval_samples": 150, "max_test_samples": 300, "max_length": 64}
 LEAST_PRETRAINED_ROWS = 500  # 16 steps: a quarter pass over a small file is one, and the warm-up's, at rate 0
-FOLDS = 5
 PASSES = (1, 2, 4, 8, 16)
 TITLES_MAX_LENGTH = 128
 SHUFFLED = " (shuffled)"  # behind the columns' names: titles of other rows
@@ -184,6 +183,9 @@ class Experiment:
         class_for(config, nsp="nsp" in self.args.experiments)
         with torch.device("meta"):
             parameter_groups(AutoModelForSequenceClassification.from_config(config))
+        if not has_masked_lm_head(self.model_args):
+            name = self.model_args.model_name_or_path
+            print(f"{name} has no masked-language-model head: what fine-tuning forgets can't be told", flush=True)
 
     def claim_folder(self) -> None:
         settings = {**vars(self.args), **vars(self.model_args), **vars(self.data_args)}
@@ -230,15 +232,16 @@ class Experiment:
 
     # --- pretraining: what continued pretraining changes, and the starts that it makes ---
 
-    def pretraining(self, nsp: bool | None = None) -> Result:
-        """The base model, some passes further over the training rows' text, without their labels; `nsp` says whether
-        title and text are a pair to tell apart, too (None: the task's text)."""
-        run = self.pretraining_run(nsp)
-        if not (self.runs.output_dir(run) / "all_results.json").exists():  # its weights are what others start from
-            self.runs.forget(run)
-        return self.runs.execute([run], workers=1)[0]
+    def pretrain(self, *runs: Run) -> list[Result]:
+        for run in runs:
+            if not (self.runs.output_dir(run) / "all_results.json").exists():  # its weights are what others start from
+                self.runs.forget(run)
+                print(f"{run.file_name}: how far it is stands in {self.runs.log(run)}", flush=True)
+        return self.runs.execute(runs, min(len(runs), self.args.workers))
 
     def pretraining_run(self, nsp: bool | None = None) -> Run:
+        """The base model, some passes further over the training rows' text, without their labels; `nsp` says whether
+        title and text are a pair to tell apart, too (None: the task's text)."""
         corpus, files, columns = self.corpus, self.task, self.data_args.text_columns
         if nsp is not None:
             corpus, files, columns = self.titles_corpus, self.titles_data(), ",".join(self.title_and_text)
@@ -264,7 +267,7 @@ class Experiment:
         best one on the validation split serves the numbers of labels near it. Returns the runs at the chosen rates.
         """
         if "continued" in self.args.starts:
-            self.pretraining()
+            self.pretrain(self.pretraining_run())
         rates = {count: self.rates(self.nearest_trial(count)) for count in self.args.label_counts}
         runs = []
         for count in self.args.label_counts:
@@ -347,10 +350,9 @@ class Experiment:
     def nsp(self) -> list[Result]:
         """The same passes of continued pretraining over titles and texts with masked tokens alone and with
         next-sentence prediction too, then fine-tuned on the pairs."""
-        runs = []
-        for nsp in (False, True):
-            self.pretraining(nsp)
-            start = self.pretraining_run(nsp)
+        starts, runs = [self.pretraining_run(nsp) for nsp in (False, True)], []
+        self.pretrain(*starts)
+        for start in starts:
             flags = self.pretrained_flags(start)
             run = self.titles_run("nsp", start.method, self.titles_data(), self.title_and_text, flags)
             runs += [with_seed(run, seed) for seed in range(self.args.num_seeds)]
@@ -423,27 +425,16 @@ class Experiment:
 
     def fold_data(self, fold: int, shuffled: bool) -> dict[str, Path]:
         """The files of a fold; `shuffled` gives every text another row's title, of the same split."""
-        splits = self.folds[fold]
-        if shuffled:
-            title, _ = self.title_and_text
-            splits = {name: rows.assign(**{title: another_row(rows[title])}) for name, rows in splits.items()}
+        title, _ = self.title_and_text
+        splits = shuffled_within(self.folds[fold], title) if shuffled else self.folds[fold]
         corpus = DatasetDict({split: Dataset.from_pandas(part, preserve_index=False) for split, part in splits.items()})
         return write_splits(corpus, self.folder / "data" / f"fold{fold}{'_shuffled' if shuffled else ''}")
 
     @functools.cached_property
-    def folds(self) -> list[dict[str, pandas.DataFrame]]:
-        """All rows in their order, cut into tenths: two are the test split, the next one (behind the last the first) is
-        validation, the others train, but for rows that repeat a test or validation row."""
+    def folds(self) -> list[Splits]:
         rows = pandas.concat([part.to_pandas() for part in self.titles_corpus.values()], ignore_index=True)
-        tenths = [rows.iloc[part] for part in np.array_split(np.arange(len(rows)), 2 * FOLDS)]
-        folds = []
-        for fold in range(FOLDS):
-            numbers = {"test": [2 * fold, 2 * fold + 1], "validation": [(2 * fold + 2) % (2 * FOLDS)]}
-            numbers["train"] = sorted(set(range(2 * FOLDS)) - {*numbers["test"], *numbers["validation"]})
-            splits = {split: pandas.concat([tenths[i] for i in parts]) for split, parts in numbers.items()}
-            newspaper = self.titles_args.dataset_name == "peoples_daily_titles"
-            folds.append(drop_leaks(splits) if newspaper else drop_repeats(splits))
-        return folds
+        newspaper = self.titles_args.dataset_name == "peoples_daily_titles"
+        return contiguous_folds(rows, drop_leaks if newspaper else drop_repeats)
 
     def check_folds(self) -> None:
         """Before anything is trained: a file that is sorted by its labels has folds without one of them."""
@@ -464,25 +455,6 @@ def describe(corpus: DatasetDict, data_args: LabelledDataArguments) -> str:
 
 def label_set(labels: Iterable[str | list[str]]) -> set[str]:
     return {label for row in labels for label in ([row] if isinstance(row, str) else row)}
-
-
-def another_row(column: pandas.Series) -> np.ndarray:
-    """The values in random order, each moved on by one from there, so that none stays in its row."""
-    order = np.random.default_rng(0).permutation(len(column))
-    moved = np.empty(len(column), dtype=object)
-    moved[order] = column.to_numpy()[np.roll(order, 1)]
-    return moved
-
-
-def drop_repeats(splits: dict[str, pandas.DataFrame]) -> dict[str, pandas.DataFrame]:
-    """Without the validation rows that stand in the test split, and the training rows that stand in either."""
-    seen, kept = pandas.Index([]), {}
-    for split in ("test", "validation", "train"):
-        rows = splits[split]
-        keys = pandas.Index(rows.drop(columns="label").agg("\n".join, axis=1))
-        kept[split] = rows[~keys.isin(seen)]
-        seen = seen.append(keys)
-    return {split: kept[split] for split in ("train", "validation", "test")}
 
 
 def with_seed(run: Run, seed: int) -> Run:

@@ -67,12 +67,13 @@ def lora_learns_and_forgets_less(results: list[Result]) -> Iterator[Finding]:
         "LoRA learns less than full fine-tuning", source, "test accuracy of full fine-tuning less LoRA's",
         *paired_difference(*accuracy), len(shared),
     )  # fmt: skip
-    forgotten = [[forgets(runs[name]) for name in shared] for runs in (full, lora)]
-    yield Finding(
-        "LoRA forgets less than full fine-tuning", source,
-        "masked-language-model loss gained on general text in full fine-tuning less in LoRA",
-        *paired_difference(*forgotten), len(shared),
-    )  # fmt: skip
+    if all("masked_lm_loss" in full[name] for name in shared):
+        forgotten = [[forgets(runs[name]) for name in shared] for runs in (full, lora)]
+        yield Finding(
+            "LoRA forgets less than full fine-tuning", source,
+            "masked-language-model loss gained on general text in full fine-tuning less in LoRA",
+            *paired_difference(*forgotten), len(shared),
+        )  # fmt: skip
 
 
 def by_name(runs: Iterable[Result]) -> dict[tuple, Result]:

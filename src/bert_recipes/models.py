@@ -34,6 +34,7 @@ from .masking import MaskedChunks
 from .streaming import StreamedChunks
 
 EMBEDDED_MODELS = Path(__file__).parent / "assets"
+MASKED_LM_HEAD = "masked-language-model head"
 
 
 def resolve(model_name_or_path: str) -> str:
@@ -227,16 +228,25 @@ def class_for(config: PretrainedConfig, nsp: bool) -> type[PreTrainedModel]:
     return model_class
 
 
-def say_what_is_new(model: PreTrainedModel, missing_keys: Iterable[str], model_args: ModelArguments) -> None:
-    """A head that the checkpoint lacks starts from random weights: its user should know."""
+def new_parts(model: PreTrainedModel, missing_keys: Iterable[str]) -> set[str]:
+    """The heads that a checkpoint lacks, which start from random weights."""
     names = {"cls.seq_relationship": "next-sentence head", "pooler": "pooler"}
-    new = {
-        next((title for part, title in names.items() if part in key), "masked-language-model head")
+    return {
+        next((title for part, title in names.items() if part in key), MASKED_LM_HEAD)
         for key in missing_keys
         if not key.startswith(f"{model.base_model_prefix}.") or "pooler" in key
     }
-    for title in sorted(new):
+
+
+def say_what_is_new(model: PreTrainedModel, missing_keys: Iterable[str], model_args: ModelArguments) -> None:
+    for title in sorted(new_parts(model, missing_keys)):
         print(f"{model_args.model_name_or_path} has no {title}: a new one starts from random weights", flush=True)
+
+
+def has_masked_lm_head(model_args: ModelArguments) -> bool:
+    """Whether the checkpoint brings one along: a classifier's does not, nor does an encoder that was saved alone."""
+    model, loading = load(class_for(load_config(model_args), nsp=False), model_args, output_loading_info=True)
+    return MASKED_LM_HEAD not in new_parts(model, loading["missing_keys"])
 
 
 def carry_pooler(model: PreTrainedModel, model_args: ModelArguments) -> None:

@@ -277,13 +277,17 @@ def where_passes_stop_to_help(results: list[Result]) -> Section | None:
     passes = [count for count in distinct(runs, "passes") if len(of(runs, passes=count)) > 1]
     if not passes:
         return None
-    lines, table = {}, [["passes", "training rows", "test rows"]]
-    for name, score in (("training rows", "training_accuracy"), ("test rows", "test_accuracy")):
-        scored = [[run[score] for run in of(runs, passes=count)] for count in passes]
-        lines[name] = [(number, *mean_and_interval(values)) for number, values in enumerate(scored)]
-    for count in passes:
-        scored = of(runs, passes=count)
-        table.append([f"{count:g}", *(interval([run[score] for run in scored]) for score in PASSES_SCORES)])
+    scored = {
+        "training rows": [[run["training_accuracy"] for run in of(runs, passes=count)] for count in passes],
+        "test rows": [accuracies(runs, passes=count) for count in passes],
+    }
+    lines = {
+        name: [(number, *mean_and_interval(values)) for number, values in enumerate(by_passes)]
+        for name, by_passes in scored.items()
+    }
+    table = [["passes", *scored]]
+    for number, count in enumerate(passes):
+        table.append([f"{count:g}", *(interval(by_passes[number]) for by_passes in scored.values())])
     sentences, best = [], passes[0]
     for before, after in itertools.pairwise(passes):
         later, former = pairs(runs, {"passes": before}, {"passes": after})
@@ -326,7 +330,6 @@ def ends(mean: float, half: float) -> tuple[float, float, float]:
 
 
 CHANGES = ("relative_change", "moved", "effective_rank", "weights")
-PASSES_SCORES = ("training_accuracy", "test_accuracy")
 SECTIONS: list[Callable[[list[Result]], Section | None]] = [
     what_it_buys,
     what_moves,

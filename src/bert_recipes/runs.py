@@ -33,7 +33,7 @@ from .evidence import loss_with_head, representations, similarity_by_layer, weig
 from .launch import available_cores
 from .masking import MaskedChunks
 from .memory import peak_memory_mb
-from .models import load_classifier, load_masked_lm, load_tokenizer
+from .models import has_masked_lm_head, load_classifier, load_masked_lm, load_tokenizer
 
 GENERAL_TEXT = "peoples_daily"
 HELD_OUT_TEXTS = 50  # about 3,000 tokens
@@ -89,7 +89,7 @@ class Runs:
         progress = tqdm(total=sum(1 + run.steps for run in missing), unit="step", disable=not missing)
         failures = []
         with worker_pool(workers) as pool, progress:
-            futures = {pool.submit(execute, run, self.folder, threads): run for run in missing}
+            futures = {pool.submit(perform, run, self.output_dir(run), self.log(run), threads): run for run in missing}
             for future in as_completed(futures):
                 run = futures[future]
                 try:
@@ -129,6 +129,9 @@ class Runs:
     def output_dir(self, run: Run) -> Path:
         return self.folder / "runs" / run.file_name
 
+    def log(self, run: Run) -> Path:
+        return self.folder / "logs" / f"{run.file_name}.txt"
+
 
 def without_folders(argv: Sequence[str]) -> list[str]:
     """Arguments as they are wherever the experiment's folder lies."""
@@ -163,11 +166,11 @@ def call_recipe(recipe: Path, argv: Sequence[str], log: Path, threads: int) -> d
     return runpy.run_path(str(recipe))["main"](list(argv))
 
 
-def execute(run: Run, folder: Path, threads: int) -> Result:
+def perform(run: Run, output_dir: Path, log: Path, threads: int) -> Result:
     """The run's object in results.json, without its name."""
-    started, output_dir = time.perf_counter(), folder / "runs" / run.file_name
+    started = time.perf_counter()
     work = fit_baseline if run.recipe is None else pretrain if run.recipe.stem == "mlm_pretrain" else fine_tune
-    results = work(run, output_dir, folder / "logs" / f"{run.file_name}.txt", threads)
+    results = work(run, output_dir, log, threads)
     seconds = results.pop("seconds", time.perf_counter() - started)
     memory = results.pop("peak_memory_mb", None) or peak_memory_mb(torch.device("cpu"))
     return {
@@ -217,10 +220,14 @@ def pretrain(run: Run, output_dir: Path, log: Path, threads: int) -> Result:
     trained_args = replace(model_args, model_name_or_path=str(output_dir))
     tokenizer = load_tokenizer(trained_args)
     models = [load_masked_lm(start, tokenizer) for start in (model_args, trained_args)]
-    losses = {
-        name: [loss_with_head(model, model, chunks, tokenizer) for model in models]
-        for name, chunks in held_out_chunks(trained_args, data_args, args.output_dir).items()
-    }
+    changes = compare(*models, tokenizer, held_out_texts(data_args))
+    if has_masked_lm_head(model_args):
+        changes["masked_lm_loss"] = {
+            name: [loss_with_head(model, model, chunks, tokenizer) for model in models]
+            for name, chunks in held_out_chunks(trained_args, data_args, args.output_dir).items()
+        }
+    else:  # it began with random weights, and not with these
+        del changes["weights_moved"]["head"]
     return {
         "validation_loss": results["eval_loss"],
         "seconds": results["train_runtime"],
@@ -228,8 +235,7 @@ def pretrain(run: Run, output_dir: Path, log: Path, threads: int) -> Result:
         "trained_parameters": results["train_parameters"],
         "tokens_seen": results["train_tokens_seen"],
         **({"nsp_accuracy": results["eval_nsp_accuracy"]} if args.nsp else {}),
-        **compare(*models, tokenizer, held_out_texts(data_args)),
-        "masked_lm_loss": losses,
+        **changes,
     }
 
 
@@ -253,15 +259,15 @@ class SeedArguments:
 
 def measure_changes(argv: list[str]) -> dict:
     """What fine-tuning changed, from the folder that it left: see `compare`; and `masked_lm_loss` of the encoder with
-    its masked-language-model head put back (random weights have none), [before, after] on the task's validation text
-    and on general text."""
+    its masked-language-model head put back, where it has one (random weights have none), [before, after] on the task's
+    validation text and on general text."""
     # The run's seed draws the same random weights again: its start.
     model_args, data_args, args = parse(ModelArguments, LabelledDataArguments, FinetuneArguments, argv=argv)
     after = AutoModelForSequenceClassification.from_pretrained(args.output_dir)
     before = load_classifier(model_args, [after.config.id2label[index] for index in range(after.config.num_labels)])
     tokenizer = load_tokenizer(model_args)
     changes = compare(before, after, tokenizer, held_out_texts(data_args))
-    if not model_args.from_scratch:
+    if not model_args.from_scratch and has_masked_lm_head(model_args):
         masked_lm = load_masked_lm(model_args, tokenizer)
         changes["masked_lm_loss"] = {
             name: [loss_with_head(masked_lm, model, chunks, tokenizer) for model in (before, after)]
