@@ -27,7 +27,7 @@ def labelled(start: str, scores: list[float], method: str = "full", labels: int 
     return [
         {
             "experiment": "labels", "start": start, "method": method, "labels": labels, "seed": seed,
-            "arguments": [start, str(labels), str(seed)],
+            "learning_rate": labels / 1e6, "arguments": [start, str(labels), str(seed)],
             "test_accuracy": score, "test_macro_f1": score, "validation_accuracy": score,
             "weights_moved": {"embeddings": layers, **groups, "head": moved},
             "similarity": [1.0, 0.9, 0.8 - seed / 100],
@@ -89,6 +89,16 @@ def test_gains_are_taken_seed_by_seed_where_both_have_the_seed():
     runs = [*labelled("continued", [0.75, 0.85, 0.95]), *reversed(labelled("base", [0.70, 0.80, 0.90, 0.1]))]
     assert table_of_gains(runs)[1] == ["full, base to continued", "+0.0500 ± 0.0000"]
     assert table_of_scores(runs)[1] == ["full, continued", "0.8500 ± 0.2484"]
+
+
+def test_the_rates_that_were_chosen_stand_in_the_table():
+    runs = [*labelled("base", [0.7, 0.8]), *labelled("base", [0.7, 0.8], labels=500), *labelled("random", [0.5, 0.5])]
+    floor = [run | {"start": None, "learning_rate": None} for run in labelled("base", [0.7, 0.7], "tfidf")]
+    assert what_it_buys([*runs, *floor]).table[-3:] == [
+        ["learning rate", "100 labels", "500 labels"],
+        ["full, base", "0.0001", "0.0005"],
+        ["full, random", "0.0001", "–"],
+    ]
 
 
 def test_layers_are_counted_from_below():

@@ -114,7 +114,7 @@ def what_it_buys(results: list[Result]) -> Section | None:
         {name: points for name, points in lines.items() if points}, "Test accuracy against labels", "labelled rows",
         "test accuracy", [str(count) for count in counts],
     )  # fmt: skip
-    table = [*table_of_scores(runs), *table_of_scores(runs, "test_macro_f1")]
+    table = [*table_of_scores(runs), *table_of_scores(runs, "test_macro_f1"), *table_of_rates(runs)]
     return Section("What it buys", sentences, table, figure)
 
 
@@ -355,6 +355,16 @@ def table_of_scores(results: list[Result], score: str = "test_accuracy") -> Tabl
             values = [run[score] for run in of(results, method=method, start=start, labels=count)]
             line.append("{:.4f} ± {:.4f}".format(*mean_and_interval(values)) if len(values) > 1 else "–")
         table.append(line)
+    return table
+
+
+def table_of_rates(results: list[Result]) -> Table:
+    """The learning rate that each start and method chose on the validation split, by its number of labels."""
+    counts = distinct(results, "labels")
+    table = [["learning rate", *(f"{count} labels" for count in counts)]]
+    for method, start in dict.fromkeys((run["method"], run["start"]) for run in results if run["start"]):
+        rates = [distinct(of(results, method=method, start=start, labels=count), "learning_rate") for count in counts]
+        table.append([f"{method}, {start}", *(", ".join(f"{rate:g}" for rate in chosen) or "–" for chosen in rates)])
     return table
 
 
