@@ -21,8 +21,6 @@ STYLES = [
     {"color": "#56B4E9", "marker": "P", "linestyle": "--"},
     {"color": "#666666", "marker": "X", "linestyle": "-."},
     {"color": "#000000", "marker": "*", "linestyle": ":"},
-    {"color": "#332288", "marker": "h", "linestyle": "-"},
-    {"color": "#882255", "marker": "d", "linestyle": "--"},
 ]
 # Inches. Narrow, so that a telephone shows letters at nearly their own size.
 WIDTH = 4.2
@@ -48,21 +46,36 @@ def heat_map(rows: Sequence[str], columns: Sequence[str], values: np.ndarray, ti
 
 
 def line_chart(
-    lines: Mapping[str, Line], title: str, x_label: str, y_label: str, ticks: Sequence[str] | None = None
+    panels: Mapping[str, Mapping[str, Line]],
+    title: str,
+    x_label: str,
+    y_label: str,
+    ticks: Sequence[str] | None = None,
 ) -> str:
-    """Lines with their intervals as bars; `ticks` name the places 0, 1, 2 … on the x axis."""
-    figure = Figure(figsize=(WIDTH, 2.8 + 0.2 * len(lines)), layout="constrained")
-    axes = figure.subplots()
-    for (name, points), style in zip(lines.items(), STYLES[: len(lines)], strict=True):
-        x, y, half = (np.array(values) for values in zip(*points, strict=True))
-        axes.errorbar(x, y, yerr=half if half.any() else None, label=name, capsize=3, markersize=5, **style)
+    """Lines with their intervals as bars, in panels below each other that share their axes; a line's name has one style
+    in all of them. `ticks` name the places 0, 1, 2 … on the x axis."""
+    names = list(dict.fromkeys(name for lines in panels.values() for name in lines))
+    styles = dict(zip(names, STYLES[: len(names)], strict=True))
+    height = 1 + 1.8 * max(1, len(panels)) + 0.2 * len(names)
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    all_axes = figure.subplots(len(panels), sharex=True, sharey=True, squeeze=False)[:, 0]
+    shown = {}
+    for axes, (panel, lines) in zip(all_axes, panels.items(), strict=True):
+        for name, points in lines.items():
+            x, y, half = (np.array(values) for values in zip(*points, strict=True))
+            # Side by side: bars on one another can't be read.
+            x = x + 0.05 * (names.index(name) - (len(names) - 1) / 2)
+            shown[name] = axes.errorbar(
+                x, y, yerr=half if half.any() else None, capsize=2, markersize=4, linewidth=1.2, **styles[name]
+            )
+        axes.set_title(panel, fontsize=9, loc="left")
+        axes.set_ylabel(y_label, fontsize=9)
+        axes.tick_params(labelsize=8)
+        axes.grid(alpha=0.3)
     if ticks:
-        axes.set_xticks(range(len(ticks)), ticks)
-    axes.set_xlabel(x_label, fontsize=9)
-    axes.set_ylabel(y_label, fontsize=9)
-    axes.tick_params(labelsize=8)
-    axes.grid(alpha=0.3)
-    figure.legend(loc="outside lower center", fontsize=8, frameon=False)
+        all_axes[-1].set_xticks(range(len(ticks)), ticks)
+    all_axes[-1].set_xlabel(x_label, fontsize=9)
+    figure.legend(shown.values(), shown, loc="outside lower center", fontsize=8, frameon=False)
     return as_svg(figure, title)
 
 

@@ -11,7 +11,7 @@ from string import Template
 
 import numpy as np
 
-from .charts import heat_map, interval_chart, line_chart
+from .charts import Line, heat_map, interval_chart, line_chart
 from .experiments import SHUFFLED, STARTS, Experiment
 from .intervals import mean_and_interval, paired_bootstrap, paired_difference
 from .literature import findings
@@ -76,7 +76,8 @@ def distinct_trainings(results: list[Result]) -> int:
 
 
 def as_html(section: Section) -> str:
-    sentences = "".join(f"<p>{escape(sentence)}</p>" for sentence in section.sentences)
+    first, *more = map(escape, section.sentences)
+    details = "".join(f"<li>{sentence}</li>" for sentence in more)
     heading, *lines = section.table
     cells = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in heading)
     rows = "".join(
@@ -85,7 +86,7 @@ def as_html(section: Section) -> str:
     )
     table = f"<details><summary>The numbers</summary><table><tr>{cells}</tr>{rows}</table></details>"
     figure = section.figure and f"<figure>{section.figure}</figure>"
-    return f"<section><h2>{escape(section.title)}</h2>{sentences}{figure}{table}</section>"
+    return f"<section><h2>{escape(section.title)}</h2><p>{first}</p>{figure}<ul>{details}</ul>{table}</section>"
 
 
 # --- the questions ---
@@ -95,27 +96,53 @@ def what_it_buys(results: list[Result]) -> Section | None:
     runs = asking(results, "labels")
     if not runs:
         return None
-    counts, lines = distinct(runs, "labels"), {}
-    for method, start in dict.fromkeys((run["method"], run["start"]) for run in runs):
-        name = METHOD_NAMES[method] + (f", {START_NAMES[start]}" if start else "")
-        scored = {count: accuracies(runs, method=method, start=start, labels=count) for count in counts}
-        lines[name] = [(counts.index(count), *mean_and_interval(s)) for count, s in scored.items() if len(s) > 1]
-    sentences = []
+    counts, panels, sentences = distinct(runs, "labels"), {}, [best_in_words(runs)]
+    floor = lines_of_scores(of(runs, method="tfidf"), counts)
     for method in [method for method in distinct(runs, "method") if method != "tfidf"]:
-        kinds = [{"start": start, "method": method} for start in STARTS if of(runs, method=method, start=start)]
+        name, of_method = METHOD_NAMES[method], of(runs, method=method)
+        panels[name] = lines_of_scores(of_method, counts) | floor
+        kinds = [{"start": start, "method": method} for start in STARTS if of(of_method, start=start)]
         for before, after in itertools.pairwise(kinds):
             step = f"from {START_NAMES[before['start']]} to {START_NAMES[after['start']]}"
-            sentences += gains_in_words(runs, before, after, f"{METHOD_NAMES[method].capitalize()}, {step}")
-        floor = f"from {START_NAMES[kinds[-1]['start']]}, beside {METHOD_NAMES['tfidf']} on the same rows"
-        sentences += gains_in_words(
-            runs, {"method": "tfidf"}, kinds[-1], f"{METHOD_NAMES[method].capitalize()}, {floor}"
-        )
+            sentences += gains_in_words(runs, before, after, f"{name}, {step}")
+        last = START_NAMES[kinds[-1]["start"]]
+        for other in ("full", "tfidf"):
+            before = {"method": other} if other == "tfidf" else {**kinds[-1], "method": other}
+            if before != kinds[-1]:
+                beside = f"{name}, from {last}, beside {METHOD_NAMES[other]} on the same rows"
+                sentences += gains_in_words(runs, before, kinds[-1], beside)
     figure = line_chart(
-        {name: points for name, points in lines.items() if points}, "Test accuracy against labels", "labelled rows",
+        {name: lines for name, lines in panels.items() if lines}, "Test accuracy against labels", "labelled rows",
         "test accuracy", [str(count) for count in counts],
     )  # fmt: skip
     table = [*table_of_scores(runs), *table_of_scores(runs, "test_macro_f1"), *table_of_rates(runs)]
     return Section("What it buys", sentences, table, figure)
+
+
+def lines_of_scores(runs: list[Result], counts: list[int | str]) -> dict[str, Line]:
+    """A line a start, or tf-idf's; where a number of labels has two seeds."""
+    lines = {}
+    for method, start in dict.fromkeys((run["method"], run["start"]) for run in runs):
+        scored = [accuracies(runs, start=start, labels=count) for count in counts]
+        points = [(place, *mean_and_interval(scores)) for place, scores in enumerate(scored) if len(scores) > 1]
+        if points:
+            lines[START_NAMES.get(start, METHOD_NAMES[method])] = points
+    return lines
+
+
+def best_in_words(runs: list[Result]) -> str:
+    """At each number of labels the start and method with the highest mean, and tf-idf's beside it."""
+    parts = []
+    for count in distinct(runs, "labels"):
+        kinds = dict.fromkeys((run["start"], run["method"]) for run in of(runs, labels=count) if run["start"])
+        scored = {kind: accuracies(runs, start=kind[0], method=kind[1], labels=count) for kind in kinds}
+        if not scored:
+            continue
+        start, method = max(scored, key=lambda kind: np.mean(scored[kind]))
+        said = f"{METHOD_NAMES[method]} from {START_NAMES[start]}, {interval(scored[start, method])}"
+        floor = accuracies(runs, method="tfidf", labels=count)
+        parts.append(f"at {count} labels {said}" + (f" ({METHOD_NAMES['tfidf']} {interval(floor)})" if floor else ""))
+    return f"The highest mean test accuracy: {'; '.join(parts)}."
 
 
 def gains_in_words(runs: list[Result], before: dict, after: dict, what: str) -> list[str]:
@@ -138,6 +165,8 @@ def what_moves(results: list[Result]) -> Section | None:
     groups.sort(key=group_order)
     values = np.array([[mean_change(runs, group, "relative_change") for runs in stages.values()] for group in groups])
     sentences, table = [], [["part", *stages]]
+    if moves := [f"{stage} {np.mean(layer_changes(runs)):.3f}" for stage, runs in stages.items()]:
+        sentences.append(f"How far the layers moved, ‖ΔW‖ / ‖W‖, the mean over them: {', '.join(moves)}.")
     for stage, runs in stages.items():
         still = [group for group in groups if mean_change(runs, group, "moved") == 0]
         if still:
@@ -201,7 +230,7 @@ def what_it_sees(results: list[Result]) -> Section | None:
                 f"({labels_of(runs)})."
             )
         table.append([stage, *map(interval, columns)])
-    figure = line_chart(lines, "Similarity before and after, by layer", "", "linear CKA", names)
+    figure = line_chart({"": lines}, "Similarity before and after, by layer", "", "linear CKA", names)
     return Section("What it sees", sentences, table, figure)
 
 
@@ -302,7 +331,7 @@ def where_passes_stop_to_help(results: list[Result]) -> Section | None:
         f"numbers tried ({', '.join(f'{count:g}' for count in passes)})."
     )
     ticks = [f"{count:g}" for count in passes]
-    figure = line_chart(lines, "Accuracy against passes", "passes over the training rows", "accuracy", ticks)
+    figure = line_chart({"": lines}, "Accuracy against passes", "passes over the training rows", "accuracy", ticks)
     return Section("Again and again", sentences, table, figure)
 
 
@@ -396,6 +425,7 @@ body { font: 17px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; m
 h1 { font-size: 1.7rem; line-height: 1.2; }
 h2 { font-size: 1.3rem; margin-top: 2.5rem; border-top: 1px solid #ccc; padding-top: 1rem; }
 figure { margin: 1rem 0; }
+ul { padding-left: 1.2rem; } li { margin: 0.4rem 0; }
 svg { display: block; width: 100%; max-width: 36rem; height: auto; }
 details { overflow-x: auto; }
 summary { cursor: pointer; padding: 0.4rem 0; }
