@@ -88,6 +88,13 @@ def test_every_number_of_labels_is_in_one_sentence_and_the_floor_is_named():
     assert "from continued pretraining, beside tf-idf" in beside
 
 
+def test_the_baseline_alone_is_a_report_too():
+    floor = [run | {"start": None} for run in labelled("base", [0.7, 0.7], "tfidf")]
+    section = what_it_buys(floor)
+    assert section.sentences == ["The highest mean test accuracy: at 100 labels tf-idf + LR, 0.7000 ± 0.0000."]
+    assert "tf-idf + LR" in section.figure
+
+
 def test_methods_are_set_beside_full_fine_tuning_from_the_last_start():
     adapters = [run for start in ("base", "continued") for run in labelled(start, [0.6, 0.61], "lora")]
     sentences = what_it_buys([*labelled("continued", [0.7, 0.71]), *adapters]).sentences

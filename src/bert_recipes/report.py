@@ -105,14 +105,13 @@ def what_it_buys(results: list[Result]) -> Section | None:
         for before, after in itertools.pairwise(kinds):
             step = f"from {START_NAMES[before['start']]} to {START_NAMES[after['start']]}"
             sentences += gains_in_words(runs, before, after, f"{name}, {step}")
-        last = START_NAMES[kinds[-1]["start"]]
-        for other in ("full", "tfidf"):
-            before = {"method": other} if other == "tfidf" else {**kinds[-1], "method": other}
-            if before != kinds[-1]:
-                beside = f"{name}, from {last}, beside {METHOD_NAMES[other]} on the same rows"
-                sentences += gains_in_words(runs, before, kinds[-1], beside)
+        last = kinds[-1]
+        for other in ({**last, "method": "full"}, {"method": "tfidf"}):
+            beside = f"from {START_NAMES[last['start']]}, beside {METHOD_NAMES[other['method']]} on the same rows"
+            sentences += gains_in_words(runs, other, last, f"{name}, {beside}") if other != last else []
+    panels = panels or {METHOD_NAMES["tfidf"]: floor}
     figure = line_chart(
-        {name: lines for name, lines in panels.items() if lines}, "Test accuracy against labels", "labelled rows",
+        panels, "Test accuracy against labels", "labelled rows",
         "test accuracy", [str(count) for count in counts],
     )  # fmt: skip
     table = [*table_of_scores(runs), *table_of_scores(runs, "test_macro_f1"), *table_of_rates(runs)]
@@ -136,11 +135,12 @@ def best_in_words(runs: list[Result]) -> str:
     for count in distinct(runs, "labels"):
         kinds = dict.fromkeys((run["start"], run["method"]) for run in of(runs, labels=count) if run["start"])
         scored = {kind: accuracies(runs, start=kind[0], method=kind[1], labels=count) for kind in kinds}
+        floor = accuracies(runs, method="tfidf", labels=count)
         if not scored:
+            parts.append(f"at {count} labels {METHOD_NAMES['tfidf']}, {interval(floor)}")
             continue
         start, method = max(scored, key=lambda kind: np.mean(scored[kind]))
         said = f"{METHOD_NAMES[method]} from {START_NAMES[start]}, {interval(scored[start, method])}"
-        floor = accuracies(runs, method="tfidf", labels=count)
         parts.append(f"at {count} labels {said}" + (f" ({METHOD_NAMES['tfidf']} {interval(floor)})" if floor else ""))
     return f"The highest mean test accuracy: {'; '.join(parts)}."
 
@@ -165,8 +165,8 @@ def what_moves(results: list[Result]) -> Section | None:
     groups.sort(key=group_order)
     values = np.array([[mean_change(runs, group, "relative_change") for runs in stages.values()] for group in groups])
     sentences, table = [], [["part", *stages]]
-    if moves := [f"{stage} {np.mean(layer_changes(runs)):.3f}" for stage, runs in stages.items()]:
-        sentences.append(f"How far the layers moved, ‖ΔW‖ / ‖W‖, the mean over them: {', '.join(moves)}.")
+    moves = [f"{stage} {np.mean(layer_changes(runs)):.3f}" for stage, runs in stages.items()]
+    sentences.append(f"How far the layers moved, ‖ΔW‖ / ‖W‖, the mean over them: {', '.join(moves)}.")
     for stage, runs in stages.items():
         still = [group for group in groups if mean_change(runs, group, "moved") == 0]
         if still:
