@@ -61,11 +61,12 @@ def results() -> list[dict]:
 
 
 def test_a_gain_is_said_with_its_interval_and_no_difference_is_said_to_be_none():
-    better = what_it_buys([*labelled("base", [0.70, 0.71, 0.72]), *labelled("continued", [0.80, 0.81, 0.82])])
+    # Differences 0.10, 0.10, 0.11: mean 0.1033, s = 0.0058, half = 4.303 x 0.0058 / sqrt(3) = 0.0143.
+    better = what_it_buys([*labelled("base", [0.70, 0.71, 0.72]), *labelled("continued", [0.80, 0.81, 0.83])])
     assert better.sentences == [
-        "The highest mean test accuracy: at 100 labels full fine-tuning from continued pretraining, 0.8100 ± 0.0248.",
+        "The highest mean test accuracy: at 100 labels full fine-tuning from continued pretraining, 0.8133 ± 0.0379.",
         "full fine-tuning, from the base model to continued pretraining: at 100 labels test accuracy rises by "
-        "0.1000 ± 0.0000 (n = 3).",
+        "0.1033 ± 0.0143 (n = 3).",
     ]
     # Differences 0.02, -0.02, 0.01: mean 0.0033, s = 0.0208, t(0.975, 2) = 4.303, half = 0.0517.
     alike = what_it_buys([*labelled("base", [0.70, 0.71, 0.72]), *labelled("continued", [0.72, 0.69, 0.73])])
@@ -84,7 +85,11 @@ def test_every_number_of_labels_is_in_one_sentence_and_the_floor_is_named():
     ]
     few = [run for labels in (100, 500) for run in labelled("continued", [0.72, 0.74], labels=labels)]
     _, step, beside = what_it_buys([*more, *few, *floor]).sentences
-    assert step.count("labels") == 2 and "at 100 labels test accuracy rises by 0.0100 ± 0.0000 (n = 2); at 500" in step
+    assert (
+        step.count("labels") == 2
+        and "at 100 labels test accuracy changes by +0.0100 every time, too even for an interval (n = 2); at 500"
+        in step
+    )
     assert "from continued pretraining, beside tf-idf" in beside
 
 
@@ -99,8 +104,8 @@ def test_methods_are_set_beside_full_fine_tuning_from_the_last_start():
     adapters = [run for start in ("base", "continued") for run in labelled(start, [0.6, 0.61], "lora")]
     sentences = what_it_buys([*labelled("continued", [0.7, 0.71]), *adapters]).sentences
     assert sentences[-1] == (
-        "LoRA, from continued pretraining, beside full fine-tuning on the same rows: at 100 labels test accuracy falls "
-        "by 0.1000 ± 0.0000 (n = 2)."
+        "LoRA, from continued pretraining, beside full fine-tuning on the same rows: at 100 labels test accuracy "
+        "changes by -0.1000 every time, too even for an interval (n = 2)."
     )
 
 
@@ -113,17 +118,30 @@ def test_gains_are_taken_seed_by_seed_where_both_have_the_seed():
 def test_the_rates_that_were_chosen_stand_in_the_table():
     runs = [*labelled("base", [0.7, 0.8]), *labelled("base", [0.7, 0.8], labels=500), *labelled("random", [0.5, 0.5])]
     floor = [run | {"start": None, "learning_rate": None} for run in labelled("base", [0.7, 0.7], "tfidf")]
-    assert what_it_buys([*runs, *floor]).table[-3:] == [
+    assert what_it_buys([*runs, *floor]).tables[-1] == [
         ["learning rate", "100 labels", "500 labels"],
         ["full, base", "0.0001", "0.0005"],
         ["full, random", "0.0001", "–"],
     ]
 
 
+def test_a_learning_rate_at_the_end_of_those_tried_is_told():
+    trials = [
+        run | {"experiment": "learning_rate", "learning_rate": rate, "validation_accuracy": score}
+        for start, scores in (("base", [0.6, 0.7, 0.65]), ("random", [0.7, 0.6, 0.5]))
+        for rate, score in zip((1e-4, 3e-4, 9e-4), scores, strict=True)
+        for run in labelled(start, [0.7])
+    ]
+    assert what_it_buys([*labelled("base", [0.7, 0.8]), *trials]).sentences[-1] == (
+        "of the learning rates tried, with one seed, validation chose one at the end of their range for full "
+        "fine-tuning from random weights at 100 labels (0.0001, the lowest)."
+    )
+
+
 def test_layers_are_counted_from_below():
     assert layer_changes(labelled("base", [0.7], "head_only")) == [0, 0]
     far, sentence, *_ = SECTIONS[1](labelled("base", [0.7, 0.7], "head_only")).sentences
-    assert far == "How far the layers moved, ‖ΔW‖ / ‖W‖, the mean over them: the head alone 0.000."
+    assert far == "How far the layers moved from the base model, ‖ΔW‖ / ‖W‖, their mean: the head alone 0.000."
     assert sentence.startswith("the head alone: 0 weights moved in embeddings, layer 0 attention, layer 0 feed-forward")
 
 
@@ -148,7 +166,8 @@ def test_the_page_has_every_question_and_needs_nothing_else(results, tmp_path):
     assert set(re.findall(r"(?:href=\"#|url\(#)([^\")]+)", page)) <= set(names)
     assert "title,text against text: gains 0.5000 in test accuracy" in page
     assert "title,text (shuffled) against text: no difference seen" in page
-    assert "From 1 to 2 passes: test accuracy rises by 0.1000" in page
+    assert "From 1 to 2 passes: test accuracy changes by +0.1000 every time" in page
+    assert "The largest number tried (1, 2) still helps the test rows." in page
     drawn = list((tmp_path / "figures").glob("*.svg"))
     assert len(drawn) == 7
     for path in drawn:

@@ -51,7 +51,8 @@ def run(main: Callable[[], None]) -> None:
         # safetensors, torch and json each have an exception of their own for a full disk.
         if "No space left on device" not in str(error):
             raise
-        exit_with(UserError(f"the disk is full ({error}): make room, then go on with --resume_from_checkpoint auto"))
+        advice = "make room and start again (a training goes on with --resume_from_checkpoint auto)"
+        exit_with(UserError(f"the disk is full ({error}): {advice}"))
     leave_group()
 
 

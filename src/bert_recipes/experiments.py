@@ -23,8 +23,8 @@ from .errors import UserError
 from .evidence import parameter_groups
 from .folds import FOLDS, Splits, contiguous_folds, drop_repeats, shuffled_within
 from .launch import available_cores, launched_precision, launched_processes
-from .models import class_for, has_masked_lm_head, load_config
-from .runs import Result, Run, Runs, read_json, write_json
+from .models import class_for, has_masked_lm_head, load_config, weights_fingerprint
+from .runs import GENERAL_TEXT, Result, Run, Runs, read_json, write_json
 from .training import suitable_learning_rate
 
 STARTS = ("random", "base", "continued")
@@ -55,7 +55,7 @@ SHUFFLED = " (shuffled)"  # behind the columns' names: titles of other rows
 
 # What an experiment may not change half-way: results of either side could not be compared.
 FIXED = (
-    "model_name_or_path", "revision", "data", "dataset_name", "encoding", "text_columns", "label_column",
+    "model_name_or_path", "revision", "weights", "data", "dataset_name", "encoding", "text_columns", "label_column",
     "label_separator", "max_length", "max_train_samples", "max_eval_samples", "max_test_samples",
     "pretraining_epochs", "steps_at_100_labels", "batch_size", "trial_labels", "precision",
 )  # fmt: skip
@@ -129,7 +129,7 @@ def choices(argument: str, names: str, known: Iterable[str]) -> list[str]:
     for name in chosen or [names]:
         if name not in known:
             raise UserError(f"{argument} {name}: must be of {', '.join(known)}, with commas between them")
-    return chosen
+    return list(dict.fromkeys(chosen))
 
 
 def label_counts(argument: str, counts: str) -> list[int | str]:
@@ -137,7 +137,7 @@ def label_counts(argument: str, counts: str) -> list[int | str]:
     for count in chosen:
         if count != "all" and not (count.isdigit() and int(count) > 0):
             raise UserError(f"{argument} {count}: must be numbers above 0, or all, with commas between them")
-    return [count if count == "all" else int(count) for count in chosen]
+    return list(dict.fromkeys(count if count == "all" else int(count) for count in chosen))
 
 
 class Experiment:
@@ -156,17 +156,12 @@ class Experiment:
         self.check_model()
         self.corpus = load_corpus(data_args)
         self.rows = len(self.corpus["train"])
-        classes = len(label_set(self.corpus["train"]["label"]))
-        for count in args.label_counts:
-            if count != "all" and not classes <= count <= self.rows:
-                raise UserError(
-                    f"--label_counts {count}: the training split has {self.rows:,} rows of {classes} labels, and a run "
-                    "wants a row of each"
-                )
-        self.claim_folder()
-        self.task = write_splits(self.corpus, self.folder / "data" / "task")
+        if "labels" in args.experiments:
+            self.check_label_counts()
         if "titles" in args.experiments:
             self.check_folds()
+        self.claim_folder()
+        self.task = write_splits(self.corpus, self.folder / "data" / "task")
 
     def answer(self) -> None:
         """Ask every question; one process at a time writes to the folder."""
@@ -180,16 +175,34 @@ class Experiment:
         if self.model_args.from_scratch:
             raise UserError("--from_scratch: random weights are one of --starts already")
         config = load_config(self.model_args)
-        class_for(config, nsp="nsp" in self.args.experiments)
+        class_for(config, nsp=False)
+        if "nsp" in self.args.experiments:
+            try:
+                class_for(config, nsp=True)
+            except UserError as error:
+                raise UserError(f"{error}: leave nsp out of --experiments") from error
         with torch.device("meta"):
             parameter_groups(AutoModelForSequenceClassification.from_config(config))
         if not has_masked_lm_head(self.model_args):
             name = self.model_args.model_name_or_path
             print(f"{name} has no masked-language-model head: what fine-tuning forgets can't be told", flush=True)
 
+    def check_label_counts(self) -> None:
+        classes = len(label_set(self.corpus["train"]["label"]))
+        for name in ("label_counts", "trial_labels"):
+            for count in getattr(self.args, name):
+                # A default for trials that is more than there is means all of it.
+                most = self.rows if name in self.args.given or name == "label_counts" else math.inf
+                if count != "all" and not classes <= count <= most:
+                    raise UserError(
+                        f"--{name} {count}: the training split has {self.rows:,} rows of {classes} labels, and a run "
+                        "wants a row of each: name numbers between, or all"
+                    )
+
     def claim_folder(self) -> None:
         settings = {**vars(self.args), **vars(self.model_args), **vars(self.data_args)}
-        settings |= {"data": corpus_fingerprint(self.data_args), "precision": self.precision}
+        settings |= {"data": corpus_fingerprint(self.data_args), "weights": weights_fingerprint(self.model_args)}
+        settings |= {"precision": self.precision}
         mine = {name: settings[name] for name in FIXED}
         former = read_json(self.folder / "experiment.json", None)
         if former is None and self.folder.exists() and any(self.folder.iterdir()):
@@ -205,7 +218,7 @@ class Experiment:
 
     def facts(self) -> dict[str, str]:
         """How it was measured, for the report."""
-        given = {name: getattr(self.args, name) for name in (*SIZES, "workers")}
+        given = {name: getattr(self.args, name) for name in SIZES if name in FIXED}
         given["max_length"] = self.data_args.max_length
         facts = {"data": describe(self.corpus, self.data_args)}
         if self.args.experiments != ["labels"]:
@@ -215,6 +228,7 @@ class Experiment:
         }
         return {
             **facts,
+            "general text": f"{GENERAL_TEXT}, its validation split",
             "model": self.model_args.model_name_or_path,
             "arguments": ", ".join(f"{name} {value}" for name, value in given.items()),
             "precision": self.precision,
@@ -228,7 +242,7 @@ class Experiment:
 
     def steps(self, labels: int) -> int:
         """Ten times the labels, about three times the steps: of 48 at 100 labels 107 at 500, and 215 at 2,000."""
-        return round(self.args.steps_at_100_labels * math.sqrt(labels / 100))
+        return max(1, round(self.args.steps_at_100_labels * math.sqrt(labels / 100)))
 
     # --- pretraining: what continued pretraining changes, and the starts that it makes ---
 

@@ -50,9 +50,12 @@ def name_predictions(logits: np.ndarray, label_names: Sequence[str], multi_label
     }
 
 
-def join_labels(labels: Sequence[str] | Sequence[list[str]]) -> list[str]:
-    """Labels as a csv cell holds them."""
-    return [label if isinstance(label, str) else LABEL_JOINT.join(label) for label in labels]
+def join_labels(labels: Sequence[str] | Sequence[list[str]], label_names: Sequence[str]) -> list[str]:
+    """Labels as a csv cell holds them: several in the order of `label_names`, as predictions are."""
+    return [
+        label if isinstance(label, str) else LABEL_JOINT.join(name for name in label_names if name in label)
+        for label in labels
+    ]
 
 
 def score_file(

@@ -28,6 +28,7 @@ from transformers.utils import ModelOutput
 
 from .arguments import CheckpointArguments, LoraArguments, MlmArguments, ModelArguments
 from .checkpoints import checkpoint_to_resume
+from .corpora import sha256
 from .encoding import PAD_TO_MULTIPLE_OF, train_tokenizer
 from .errors import UserError
 from .masking import MaskedChunks
@@ -67,6 +68,14 @@ def load(auto_class: type, model_args: CheckpointArguments, **kwargs):
 
 def load_config(model_args: CheckpointArguments, **kwargs):
     return load(AutoConfig, model_args, **kwargs)
+
+
+def weights_fingerprint(model_args: CheckpointArguments) -> str:
+    """sha256 of the weights' files in their order, or of a Hub model the commit that is loaded."""
+    folder = Path(resolve(model_args.model_name_or_path))
+    if not folder.exists():
+        return load_config(model_args)._commit_hash
+    return " ".join(sha256(str(path)) for path in sorted(folder.glob("*.safetensors")))
 
 
 def load_tokenizer(model_args: CheckpointArguments) -> PreTrainedTokenizerBase:

@@ -40,12 +40,12 @@ Table = list[list[str]]  # a heading, then a line each
 
 @dataclass
 class Section:
-    """A question, what the runs say to it in sentences, the numbers as a table, and their figure where they have one
+    """A question, what the runs say to it in sentences, the numbers as tables, and their figure where they have one
     scale."""
 
     title: str
     sentences: list[str]
-    table: Table
+    tables: list[Table]
     figure: str = ""
 
 
@@ -66,7 +66,9 @@ def report_split(experiment: Experiment) -> list[Result]:
     if labels := asking(results, "labels"):
         print_table(table_of_scores(labels))
         print_table(table_of_gains(labels))
-    print(f"\n{len(results)} runs in {folder / 'results.json'}, what they say in {folder / 'report.html'}")
+    print(
+        f"\n{distinct_trainings(results)} runs in {folder / 'results.json'}, what they say in {folder / 'report.html'}"
+    )
     return results
 
 
@@ -78,15 +80,22 @@ def distinct_trainings(results: list[Result]) -> int:
 def as_html(section: Section) -> str:
     first, *more = map(escape, section.sentences)
     details = "".join(f"<li>{sentence}</li>" for sentence in more)
-    heading, *lines = section.table
+    tables = "".join(map(table_as_html, section.tables))
+    figure = section.figure and f"<figure>{section.figure}</figure>"
+    return (
+        f"<section><h2>{escape(section.title)}</h2><p>{first}</p>{figure}<ul>{details}</ul>"
+        f"<details><summary>The numbers</summary>{tables}</details></section>"
+    )
+
+
+def table_as_html(table: Table) -> str:
+    heading, *lines = table
     cells = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in heading)
     rows = "".join(
         f'<tr><th scope="row">{escape(title)}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in values)}</tr>'
         for title, *values in lines
     )
-    table = f"<details><summary>The numbers</summary><table><tr>{cells}</tr>{rows}</table></details>"
-    figure = section.figure and f"<figure>{section.figure}</figure>"
-    return f"<section><h2>{escape(section.title)}</h2><p>{first}</p>{figure}<ul>{details}</ul>{table}</section>"
+    return f"<table><tr>{cells}</tr>{rows}</table>"
 
 
 # --- the questions ---
@@ -114,8 +123,9 @@ def what_it_buys(results: list[Result]) -> Section | None:
         panels, "Test accuracy against labels", "labelled rows",
         "test accuracy", [str(count) for count in counts],
     )  # fmt: skip
-    table = [*table_of_scores(runs), *table_of_scores(runs, "test_macro_f1"), *table_of_rates(runs)]
-    return Section("What it buys", sentences, table, figure)
+    sentences += edges_in_words(asking(results, "learning_rate"))
+    tables = [table_of_scores(runs), table_of_scores(runs, "test_macro_f1"), table_of_rates(runs)]
+    return Section("What it buys", sentences, tables, figure)
 
 
 def lines_of_scores(runs: list[Result], counts: list[int | str]) -> dict[str, Line]:
@@ -145,6 +155,20 @@ def best_in_words(runs: list[Result]) -> str:
     return f"The highest mean test accuracy: {'; '.join(parts)}."
 
 
+def edges_in_words(trials: list[Result]) -> list[str]:
+    """Where the learning rate that validation chose is the lowest or the highest tried: a better one may lie beyond."""
+    edges = []
+    for method, start, labels in dict.fromkeys((run["method"], run["start"], run["labels"]) for run in trials):
+        tried = of(trials, method=method, start=start, labels=labels)
+        rates = sorted(run["learning_rate"] for run in tried)
+        rate = max(tried, key=lambda run: run["validation_accuracy"])["learning_rate"]
+        if rate in (rates[0], rates[-1]):
+            end = "lowest" if rate == rates[0] else "highest"
+            edges.append(f"{METHOD_NAMES[method]} from {START_NAMES[start]} at {labels} labels ({rate:g}, the {end})")
+    said = "of the learning rates tried, with one seed, validation chose one at the end of their range for "
+    return [f"{said}{'; '.join(edges)}."] if edges else []
+
+
 def gains_in_words(runs: list[Result], before: dict, after: dict, what: str) -> list[str]:
     """One sentence about all numbers of labels at which both have two seeds; none where there is no such number."""
     parts = []
@@ -166,7 +190,7 @@ def what_moves(results: list[Result]) -> Section | None:
     values = np.array([[mean_change(runs, group, "relative_change") for runs in stages.values()] for group in groups])
     sentences, table = [], [["part", *stages]]
     moves = [f"{stage} {np.mean(layer_changes(runs)):.3f}" for stage, runs in stages.items()]
-    sentences.append(f"How far the layers moved, ‖ΔW‖ / ‖W‖, the mean over them: {', '.join(moves)}.")
+    sentences.append(f"How far the layers moved from the base model, ‖ΔW‖ / ‖W‖, their mean: {', '.join(moves)}.")
     for stage, runs in stages.items():
         still = [group for group in groups if mean_change(runs, group, "moved") == 0]
         if still:
@@ -186,7 +210,7 @@ def what_moves(results: list[Result]) -> Section | None:
             cells.append("–" if math.isnan(size) else said)
         table.append([group, *cells])
     figure = heat_map(groups, list(stages), values, "Relative change by part")
-    return Section("What moves", sentences, table, figure)
+    return Section("What moves", sentences, [table], figure)
 
 
 def should_be_still(stage: str, group: str) -> bool:
@@ -231,7 +255,7 @@ def what_it_sees(results: list[Result]) -> Section | None:
             )
         table.append([stage, *map(interval, columns)])
     figure = line_chart({"": lines}, "Similarity before and after, by layer", "", "linear CKA", names)
-    return Section("What it sees", sentences, table, figure)
+    return Section("What it sees", sentences, [table], figure)
 
 
 def what_it_forgets(results: list[Result]) -> Section | None:
@@ -250,7 +274,7 @@ def what_it_forgets(results: list[Result]) -> Section | None:
             sentences.append(f"{stage}: {gain} ({labels_of(runs)}).")
             table.append([stage, text, f"{np.mean(before):.4f}", f"{np.mean(after):.4f}"])
     figure = interval_chart(values, "Masked-language-model loss gained", "nats a masked token")
-    return Section("What it forgets", sentences, table, figure)
+    return Section("What it forgets", sentences, [table], figure)
 
 
 def what_next_sentences_add(results: list[Result]) -> Section | None:
@@ -269,7 +293,7 @@ def what_next_sentences_add(results: list[Result]) -> Section | None:
     values = {start: ends(*mean_and_interval(accuracies)) for start, accuracies in scores.items()}
     table = [["pretraining", "test accuracy"], *([start, interval(accuracies)] for start, accuracies in scores.items())]
     figure = interval_chart(values, "Next-sentence prediction", "test accuracy")
-    return Section("What next-sentence prediction adds", sentences, table, figure)
+    return Section("What next-sentence prediction adds", sentences, [table], figure)
 
 
 def what_the_title_adds(results: list[Result]) -> Section | None:
@@ -298,7 +322,7 @@ def what_the_title_adds(results: list[Result]) -> Section | None:
     scores = {name: paired_bootstrap(values, np.zeros(len(values))) for name, values in right.items()}
     table = [["columns", "test accuracy", "95 % interval"]]
     table += [[name, f"{mean:.4f}", f"{low:.4f} to {high:.4f}"] for name, (mean, low, high) in scores.items()]
-    return Section("What the title adds", sentences, table, interval_chart(scores, "Title and text", "test accuracy"))
+    return Section("What the title adds", sentences, [table], interval_chart(scores, "Title and text", "test accuracy"))
 
 
 def where_passes_stop_to_help(results: list[Result]) -> Section | None:
@@ -326,13 +350,15 @@ def where_passes_stop_to_help(results: list[Result]) -> Section | None:
                 f"From {before:g} to {after:g} passes: {difference(*gain, 'test accuracy')} (n = {len(later)})."
             )
             best = after if gain[0] > gain[1] else best
-    sentences.append(
-        f"No step beyond {best:g} {'pass' if best == 1 else 'passes'} is seen to help the test rows, of the "
-        f"numbers tried ({', '.join(f'{count:g}' for count in passes)})."
-    )
+    tried = ", ".join(f"{count:g}" for count in passes)
+    if best == passes[-1]:
+        sentences.append(f"The largest number tried ({tried}) still helps the test rows.")
+    else:
+        beyond = f"{best:g} {'pass' if best == 1 else 'passes'}"
+        sentences.append(f"No step beyond {beyond} is seen to help the test rows, of the numbers tried ({tried}).")
     ticks = [f"{count:g}" for count in passes]
     figure = line_chart({"": lines}, "Accuracy against passes", "passes over the training rows", "accuracy", ticks)
-    return Section("Again and again", sentences, table, figure)
+    return Section("Again and again", sentences, [table], figure)
 
 
 def what_others_found(results: list[Result]) -> Section | None:
@@ -347,7 +373,7 @@ def what_others_found(results: list[Result]) -> Section | None:
             f"(n = {finding.pairs})."
         )
         table.append([finding.claim, finding.source, finding.measured, gap, finding.verdict])
-    return Section("What others found", sentences, table)
+    return Section("What others found", sentences, [table])
 
 
 def interval(values: Sequence[float]) -> str:
@@ -436,8 +462,9 @@ dt { font-weight: 600; } dd { margin: 0 0 0.5rem; overflow-wrap: anywhere; }
 </head>
 <body>
 <h1>What pretraining and fine-tuning each change in BERT, and what each buys</h1>
-<p>Every number below comes from the $runs runs in <code>results.json</code> beside this page. An interval is the 95 %
-interval of the mean over seeds (Student's t), or over rows (paired bootstrap) where it says so.</p>
+<p>Every number below comes from the $runs runs in <code>results.json</code> beside this page. Behind ± is half of the
+95 % interval of a mean (Student's t) over n runs that differ in their seed, unless the sentence says what else n
+counts; intervals over rows are from the paired bootstrap. One in twenty such intervals misses by chance.</p>
 $body
 <section><h2>How it was measured</h2><dl>$facts</dl></section>
 </body>

@@ -52,7 +52,8 @@ def report_classifier(
         return results
     if args.do_predict:
         predictions = name_predictions(logits, data.label_names, data.multi_label)
-        write_file(test, {"label": join_labels(test["label"]), **predictions}, output_dir / "predictions.csv")
+        labels = join_labels(test["label"], data.label_names)
+        write_file(test, {"label": labels, **predictions}, output_dir / "predictions.csv")
         confusion = output_dir / "figures" / "confusion.png"
         draw_confusion(test["label"], predictions["prediction"], data.label_names, confusion)
     if args.baseline and args.do_predict:

@@ -49,6 +49,8 @@ def difference(mean: float, half: float, of_what: str, unit: str = "") -> str:
     """A gain in words: how large, how sure, or that none is seen."""
     if abs(mean) <= half:
         return f"no difference seen in {of_what} ({mean:+.4f} ± {half:.4f}{unit})"
+    if half == 0:  # of few rows, two gains may be equal by accident
+        return f"{of_what} changes by {mean:+.4f}{unit} every time, too even for an interval"
     return f"{of_what} {'rises' if mean > 0 else 'falls'} by {abs(mean):.4f} ± {half:.4f}{unit}"
 
 

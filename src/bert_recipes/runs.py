@@ -8,14 +8,15 @@ import os
 import platform
 import runpy
 import shutil
+import signal
 import sys
 import time
-from collections.abc import Sequence
-from concurrent.futures import CancelledError, ProcessPoolExecutor, as_completed
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
-from multiprocessing import get_context
 from pathlib import Path
+from typing import NoReturn
 
 import pandas
 import torch
@@ -28,12 +29,14 @@ from .corpora import label_names, load_corpus
 from .data import load_pretraining_data
 from .documents import load_documents
 from .encoding import join_columns
-from .errors import UserError
+from .errors import LostProcess, UserError
 from .evidence import loss_with_head, representations, similarity_by_layer, weight_changes
 from .launch import available_cores
 from .masking import MaskedChunks
 from .memory import peak_memory_mb
 from .models import has_masked_lm_head, load_classifier, load_masked_lm, load_tokenizer
+from .stops import STOPPED
+from .workers import call_each
 
 GENERAL_TEXT = "peoples_daily"
 HELD_OUT_TEXTS = 50  # about 3,000 tokens
@@ -78,32 +81,51 @@ class Runs:
     """`results.json` of a folder: an object a run. What stands there is not run again."""
 
     def __init__(self, folder: Path):
-        self.folder = folder
-        self.results: list[Result] = read_json(folder / "results.json", [])
+        self.folder, self.path = folder, folder / "results.json"
+        self.results: list[Result] = read_json(self.path, [])
+        if not isinstance(self.results, list):
+            raise UserError(f"{self.path} is no list of results: put it right, or name another --output_dir")
 
     def execute(self, runs: Sequence[Run], workers: int) -> list[Result]:
         """Do what has no result yet, `workers` at a time; the results of all. Where a run fails, those under way end
-        first, and are kept."""
+        first, and are kept; after Ctrl-C or SIGTERM they are ended."""
         missing = [run for run in runs if self.result(run) is None]
         threads = max(1, available_cores() // workers)
+        calls = [(run, self.output_dir(run), self.log(run), threads) for run in missing]
         progress = tqdm(total=sum(1 + run.steps for run in missing), unit="step", disable=not missing)
         failures = []
-        with worker_pool(workers) as pool, progress:
-            futures = {pool.submit(perform, run, self.output_dir(run), self.log(run), threads): run for run in missing}
-            for future in as_completed(futures):
-                run = futures[future]
-                try:
-                    self.keep(run, future.result())
+        with self.stoppable(), progress, closing(call_each(perform, calls, workers)) as done:
+            for number, result in done:
+                run = missing[number]
+                if isinstance(result, Exception):
+                    failures.append((run, result))
+                else:
+                    self.keep(run, result)
                     progress.write(f"{run.file_name}: {headline(self.result(run))}")
-                except CancelledError:
-                    continue
-                except (Exception, SystemExit) as error:
-                    failures.append(error)
-                    pool.shutdown(wait=False, cancel_futures=True)
                 progress.update(1 + run.steps)
         if failures:
-            raise failures[0]
+            self.refuse(*failures[0])
         return [self.result(run) for run in runs]
+
+    @contextmanager
+    def stoppable(self) -> Iterator[None]:
+        """SIGTERM is like Ctrl-C; both say how to go on."""
+        former = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(STOPPED))
+        try:
+            yield
+        except (KeyboardInterrupt, SystemExit):
+            print(f"stopped: {self.path} keeps what is finished, and the same command goes on", file=sys.stderr)
+            raise
+        finally:
+            signal.signal(signal.SIGTERM, former)
+
+    def refuse(self, run: Run, error: Exception) -> NoReturn:
+        where = f"{run.file_name} (its log: {self.log(run)})"
+        if isinstance(error, LostProcess):
+            raise LostProcess(f"{where}: {error}; the same command goes on, with --workers 1 if memory was too little")
+        if isinstance(error, UserError):
+            raise type(error)(f"{where}: {error}")
+        raise RuntimeError(f"{where}:\n{error}")
 
     def result(self, run: Run) -> Result | None:
         """Of the run of that name. Raises `UserError` where it was trained in another way."""
@@ -112,7 +134,7 @@ class Runs:
         former, today = (without_folders(argv) for argv in (found["arguments"] if found else run.argv, run.argv))
         if former != today:
             raise UserError(
-                f"{self.folder / 'results.json'}: {run.file_name} was trained with {only_in(former, today)}, and today "
+                f"{self.path}: {run.file_name} was trained with {only_in(former, today)}, and today "
                 f"would be with {only_in(today, former)}: name another --output_dir"
             )
         return found
@@ -121,7 +143,7 @@ class Runs:
         if self.result(run) is None:
             named = {key: value for key, value in run.name.items() if value is not None or key not in OPTIONAL_NAMES}
             self.results.append({**result, **named})
-            write_json(self.folder / "results.json", self.results)
+            write_json(self.path, self.results)
 
     def forget(self, run: Run) -> None:
         self.results = [result for result in self.results if result is not self.result(run)]
@@ -145,13 +167,6 @@ def only_in(argv: Sequence[str], other: Sequence[str]) -> str:
 def headline(result: Result) -> str:
     name = "test_accuracy" if "test_accuracy" in result else "validation_loss"
     return f"{name.replace('_', ' ')} {result[name]:.4f}"
-
-
-def worker_pool(workers: int) -> ProcessPoolExecutor:
-    """Processes that serve one run each, so that peak memory is the run's own; the imports are done once for all."""
-    context = get_context("forkserver")
-    context.set_forkserver_preload(["bert_recipes.reporting"])
-    return ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=1)
 
 
 def call_recipe(recipe: Path, argv: Sequence[str], log: Path, threads: int) -> dict[str, float]:
@@ -301,7 +316,10 @@ def held_out_chunks(model_args: ModelArguments, data_args: DataArguments, output
 
 
 def read_json(path: Path, default):
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else default
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else default
+    except ValueError as error:
+        raise UserError(f"{path} is damaged ({error}): put it right, or name another --output_dir") from error
 
 
 def write_json(path: Path, content) -> None:
