@@ -2,12 +2,13 @@
 
 import itertools
 import json
+import shutil
 
 import numpy as np
 import pytest
-from conftest import recipe
+from conftest import ROOT, recipe
 from scipy import stats
-from transformers import AlbertConfig, BertModel, GPT2Config
+from transformers import AlbertConfig, BertForMaskedLM, BertModel, GPT2Config, RobertaConfig
 
 from bert_recipes.arguments import LabelledDataArguments, ModelArguments, parse
 from bert_recipes.builtin_corpora import load_builtin
@@ -145,6 +146,7 @@ def test_a_seed_gives_one_result_and_a_stopped_experiment_goes_on(experiment, ar
         (["--label_counts", "20,some"], "--label_counts some"),
         (["--label_counts", "5000"], "--label_counts 5000: the training split has 60 rows of 2 labels"),
         (["--label_counts", "1"], "--label_counts 1: the training split has 60 rows of 2 labels"),
+        (["--trial_labels", "1"], "--trial_labels 1: the training split has 60 rows of 2 labels"),
         (["--pretraining_epochs", "0"], "--pretraining_epochs 0.0: must be above 0"),
         (["--trial_labels", "0"], "--trial_labels 0: must be numbers above 0, or all"),
         (["--from_scratch"], "random weights are one of --starts already"),
@@ -173,6 +175,10 @@ def test_a_model_or_labels_that_no_question_can_be_put_to(arguments, tmp_path, t
     ):
         with pytest.raises(UserError, match=message):
             split(tmp_path / "split", *arguments, "--model_name_or_path", str(tmp_path / name))
+    RobertaConfig(**shared).save_pretrained(tmp_path / "roberta")
+    with pytest.raises(UserError, match=r"type roberta do not predict next sentences.* leave nsp out of --experiments"):
+        words = ["--model_name_or_path", str(tmp_path / "roberta"), "--experiments", "labels,nsp"]
+        split(tmp_path / "split", *arguments, *words)
     (tmp_path / "one.jsonl").write_text("".join(f'{{"text": "第{row}行", "label": "a"}}\n' for row in range(40)))
     with pytest.raises(UserError, match=r"one\.jsonl has one label only, 'a'"):
         split(tmp_path / "split", *arguments, "--train_file", str(tmp_path / "one.jsonl"))
@@ -224,6 +230,51 @@ def test_results_of_other_arguments_are_not_taken(experiment, tmp_path):
     with pytest.raises(UserError, match="was trained with less, and today would be with --whole_word_mask"):
         runs.result(Run(**names, argv=(*moved, "--whole_word_mask")))
     assert runs.result(Run(**names, columns="title,text", argv=moved)) is None  # not the run of titles and texts
+
+
+def test_other_weights_of_the_same_name_are_another_experiment(arguments, tmp_path, tiny_model):
+    model = shutil.copytree(tiny_model, tmp_path / "model")
+    words = ["--output_dir", str(tmp_path / "split"), *arguments, "--model_name_or_path", str(model)]
+    model_args, data_args, args = parse(ModelArguments, LabelledDataArguments, SplitArguments, argv=words)
+    for _ in range(2):
+        Experiment(args, model_args, data_args, recipes=tmp_path)
+    BertForMaskedLM(BertForMaskedLM.from_pretrained(model).config).save_pretrained(model)
+    with pytest.raises(UserError, match=r"holds an experiment with weights [0-9a-f]{64}, not [0-9a-f]{64}"):
+        Experiment(args, model_args, data_args, recipes=tmp_path)
+
+
+def test_damaged_results_are_told(experiment, arguments, tmp_path):
+    for content, message in (("[{", r"results\.json is damaged"), ("{}", r"results\.json is no list of results")):
+        folder = shutil.copytree(experiment, tmp_path / "split", dirs_exist_ok=True)
+        (folder / "results.json").write_text(content)
+        with pytest.raises(UserError, match=message):
+            split(folder, *arguments)
+        assert (folder / "results.json").read_text() == content
+
+
+def test_a_run_that_fails_is_named_with_its_log(tmp_path):
+    missing = ("--train_file", str(tmp_path / "none.jsonl"))
+    run = Run("labels", "base", "full", 20, recipe=ROOT / "recipes" / "finetune.py", argv=missing)
+    log = tmp_path / "logs" / "labels-base-full-20-0.txt"
+    with pytest.raises(UserError, match=rf"labels-base-full-20-0 \(its log: {log}\): --train_file .*none\.jsonl"):
+        Runs(tmp_path).execute([run], workers=1)
+    assert log.exists() and not (tmp_path / "results.json").exists()
+
+
+def test_a_row_with_several_labels_is_right_when_all_are_in_any_order(tmp_path, tiny_model):
+    cells = ["b|a", "a|b", "a", "b"] * 30
+    rows = [
+        f"{'好' if 'a' in cell else '差'}{'快' if 'b' in cell else '慢'}{number}" for number, cell in enumerate(cells)
+    ]
+    path = tmp_path / "rows.csv"
+    path.write_text("text,label\n" + "".join(f"{row},{cell}\n" for row, cell in zip(rows, cells, strict=True)))
+    argv = ["--train_file", str(path), "--label_separator", "|", "--model_name_or_path", str(tiny_model)]
+    argv += ["--max_steps", "60", "--learning_rate", "3e-3", "--eval_strategy", "no", "--save_strategy", "no"]
+    run = Run("titles", "base", "full", recipe=ROOT / "recipes" / "finetune.py", argv=(*argv, "--no_baseline"))
+    (result,) = Runs(tmp_path / "split").execute([run], workers=1)
+    assert (
+        np.mean(result["rows_told_right"]) == pytest.approx(result["test_accuracy"]) and result["test_accuracy"] > 0.5
+    )
 
 
 def test_two_at_a_time_in_one_folder_are_refused(experiment, arguments):
@@ -305,6 +356,7 @@ def test_a_fold_without_a_label_is_told_before_anything_is_trained(titles, tmp_p
     words = [*write_rows(tmp_path, rows), "--text_columns", "headline,body", "--experiments", "titles"]
     with pytest.raises(UserError, match="of 5 folds of the rows in their order, number 1 has no training row of label"):
         split(tmp_path / "split", *words, "--label_counts", "20")
+    assert not (tmp_path / "split").exists()  # the file put right is no other experiment
 
 
 def test_both_kinds_of_pretraining_and_every_number_of_passes_is_there(titles):
