@@ -377,7 +377,8 @@ def what_others_found(results: list[Result]) -> Section | None:
 
 
 def interval(values: Sequence[float]) -> str:
-    return "{:.4f} ± {:.4f}".format(*mean_and_interval(values)) if len(values) > 1 else f"{values[0]:.4f}"
+    """Of one value, or of a kind of run that no seed changes, such as tf-idf with all rows, there is no interval."""
+    return "{:.4f} ± {:.4f}".format(*mean_and_interval(values)) if len(set(values)) > 1 else f"{values[0]:.4f}"
 
 
 def ends(mean: float, half: float) -> tuple[float, float, float]:
@@ -408,7 +409,7 @@ def table_of_scores(results: list[Result], score: str = "test_accuracy") -> Tabl
         line = [f"{method}, {start}" if start else method]
         for count in counts:
             values = [run[score] for run in of(results, method=method, start=start, labels=count)]
-            line.append("{:.4f} ± {:.4f}".format(*mean_and_interval(values)) if len(values) > 1 else "–")
+            line.append(interval(values) if len(values) > 1 else "–")
         table.append(line)
     return table
 
