@@ -1,7 +1,7 @@
 """Calls in processes of their own, some at a time: peak memory is the call's own, and none outlives this process.
 
-`concurrent.futures` has no such pool: a `ProcessPoolExecutor` with `max_tasks_per_child` waits for ever where it is shut
-down with calls in its queue (Python 3.11), trains on behind Ctrl-C, and leaves its workers where its process is killed.
+`concurrent.futures` has no such pool: a `ProcessPoolExecutor` with `max_tasks_per_child` waits for ever where it is
+shut down with calls in its queue (Python 3.11), trains on behind Ctrl-C, and its workers outlive a killed process.
 """
 
 from __future__ import annotations
