@@ -328,7 +328,7 @@ def what_the_title_adds(results: list[Result]) -> Section | None:
 def where_passes_stop_to_help(results: list[Result]) -> Section | None:
     runs = asking(results, "passes")
     passes = [count for count in distinct(runs, "passes") if len(of(runs, passes=count)) > 1]
-    if not passes:
+    if len(passes) < 2:
         return None
     scored = {
         "training rows": [[run["training_accuracy"] for run in of(runs, passes=count)] for count in passes],
