@@ -329,6 +329,18 @@ def test_a_disk_that_is_full_in_the_end_is_told(capsys):
     assert end.value.code == 2 and "error: the disk is full" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
+def test_a_folder_that_is_closed_is_told(capsys, number):
+    def main():
+        raise OSError(number, os.strerror(number), "outputs/mine")
+
+    with pytest.raises(SystemExit) as end:
+        run(main)
+    assert (
+        end.value.code == 2 and f"error: outputs/mine: {os.strerror(number)}: name another" in capsys.readouterr().err
+    )
+
+
 def test_another_number_of_processes_is_told(two_checkpoints):
     newest, _ = checkpoints_of(two_checkpoints)
     assert fault_of(newest, 1) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -27,6 +28,12 @@ class OutOfMemory(UserError):
     own = True
 
 
+class ClosedPlace(UserError):
+    """A full disk, or a folder without the right to write there: on one process's machine, maybe not the others'."""
+
+    own = True
+
+
 class LostProcess(UserError):
     """Another process of the launch is gone: told by each that is left, since the first one may be the lost one."""
 
@@ -48,12 +55,22 @@ def run(main: Callable[[], None]) -> None:
         sys.stdout.flush()
         os._exit(128 + signal.SIGINT)  # the group's and the data loader's threads may be in the middle of something
     except Exception as error:
-        # safetensors, torch and json each have an exception of their own for a full disk.
-        if "No space left on device" not in str(error):
+        told = closed_place(error)
+        if told is None:
             raise
-        advice = "make room and start again (a training goes on with --resume_from_checkpoint auto)"
-        exit_with(UserError(f"the disk is full ({error}): {advice}"))
+        exit_with(told)
     leave_group()
+
+
+def closed_place(error: BaseException) -> ClosedPlace | None:
+    """What an error says of the place where something should have been written or read, or None: a mistake of ours."""
+    # safetensors, torch and json each have an exception of their own for a full disk.
+    if "No space left on device" in str(error):
+        advice = "make room and start again (a training goes on with --resume_from_checkpoint auto)"
+        return ClosedPlace(f"the disk is full ({error}): {advice}")
+    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return ClosedPlace(f"{error.filename}: {error.strerror}: name another place, or get the right to this one")
+    return None
 
 
 def leave_group() -> None:

@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from .errors import LostProcess, UserError
+from .errors import LostProcess, UserError, closed_place
 
 GRACE = 10  # seconds: a recipe that SIGTERM finds in training finishes its step, and may save a checkpoint
 
@@ -77,8 +77,8 @@ def send_result(sender: Connection, function: Callable, arguments: tuple) -> Non
         result = function(*arguments)
     except UserError as error:
         result = error
-    except (Exception, SystemExit):
-        result = Failure(traceback.format_exc())
+    except (Exception, SystemExit) as error:
+        result = closed_place(error) or Failure(traceback.format_exc())
     sender.send(result)
 
 
