@@ -29,13 +29,13 @@ class OutOfMemory(UserError):
 
 
 class ClosedPlace(UserError):
-    """A full disk, or a folder without the right to write there: on one process's machine, maybe not the others'."""
+    """A full disk, or a file or folder without the right to it: on one process's machine, maybe not the others'."""
 
     own = True
 
 
 class LostProcess(UserError):
-    """Another process of the launch is gone: told by each that is left, since the first one may be the lost one."""
+    """Another process is gone. Of a launch, each that is left tells it, since the first one may be the lost one."""
 
     status = 1
     own = True
@@ -65,10 +65,10 @@ def run(main: Callable[[], None]) -> None:
 def closed_place(error: BaseException) -> ClosedPlace | None:
     """What an error says of the place where something should have been written or read, or None: a mistake of ours."""
     # safetensors, torch and json each have an exception of their own for a full disk.
-    if "No space left on device" in str(error):
+    if "No space left on device" in str(error) or "Disk quota exceeded" in str(error):
         advice = "make room and start again (a training goes on with --resume_from_checkpoint auto)"
         return ClosedPlace(f"the disk is full ({error}): {advice}")
-    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+    if isinstance(error, OSError) and error.filename and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return ClosedPlace(f"{error.filename}: {error.strerror}: name another place, or get the right to this one")
     return None
 

@@ -25,7 +25,7 @@ def drop_repeats(splits: Splits) -> Splits:
 
 def contiguous_folds(rows: pandas.DataFrame, drop: Callable[[Splits], Splits] = drop_repeats) -> list[Splits]:
     """All rows in their order, cut into tenths: two are the test split, the next one (behind the last the first) is
-    validation, the others train, but for what `drop` takes away: rows that a later split holds, too."""
+    validation, the others train, but for what `drop` takes away: rows that stand in validation or test, too."""
     tenths = [rows.iloc[part] for part in np.array_split(np.arange(len(rows)), 2 * FOLDS)]
     folds = []
     for fold in range(FOLDS):
@@ -41,7 +41,7 @@ def shuffled_within(splits: Splits, column: str) -> Splits:
 
 
 def another_row(column: pandas.Series) -> np.ndarray:
-    """The values in random order, each moved on by one from there, so that none stays in its row."""
+    """The values in random order, each moved on by one from there, so that of two or more rows none keeps its own."""
     order = np.random.default_rng(0).permutation(len(column))
     moved = np.empty(len(column), dtype=object)
     moved[order] = column.to_numpy()[np.roll(order, 1)]

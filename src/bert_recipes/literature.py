@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import statistics
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from .intervals import paired_difference
-from .results import METHOD_NAMES, accuracies, asking, changed_by_stage, distinct, halves, layer_changes, pairs
+from .results import START_NAMES, accuracies, as_number, asking, distinct, halves, labels_of, layer_changes, of, pairs
 from .runs import Result
 
 
@@ -36,43 +36,66 @@ def findings(results: list[Result]) -> list[Finding]:
     return [finding for compare in COMPARISONS for finding in compare(results)]
 
 
+def pretrained_starts(runs: list[Result]) -> list[str]:
+    """Random weights have nothing to change from, or to forget."""
+    return [start for start in distinct(runs, "start") if start not in (None, "random")]
+
+
 def upper_layers_change_more(results: list[Result]) -> Iterator[Finding]:
-    runs = changed_by_stage(results).get(METHOD_NAMES["full"], [])
-    if len(runs) > 1:
-        source = "Merchant et al. 2020, arXiv 2004.14448"
-        lower, upper = zip(*(halves(layer_changes([run])) for run in runs), strict=True)
-        yield Finding(
-            "Fine-tuning changes the top layers most", f"{source}, who compare representations, not weights",
-            "relative change of the weights of the upper half of the layers less that of the lower half",
-            *paired_difference(upper, lower), len(runs),
-        )  # fmt: skip
-        first, last = ([run["similarity"][layer] for run in runs] for layer in (1, -1))
-        yield Finding(
-            "Fine-tuning leaves the representations of early layers more alike", source,
-            "CKA (Kornblith et al. 2019, arXiv 1905.00414) of the first layer before and after fine-tuning less that "
-            "of the last layer",
-            *paired_difference(first, last), len(runs),
-        )  # fmt: skip
+    """From each start, at the fewest labels and at the most: the two may differ, as their learning rates do."""
+    runs = of(asking(results, "labels"), method="full")
+    for start in pretrained_starts(runs):
+        counts = distinct(of(runs, start=start), "labels")
+        for labels in dict.fromkeys((counts[0], counts[-1])):
+            yield from upper_layers_of(of(runs, start=start, labels=labels))
+
+
+def upper_layers_of(runs: list[Result]) -> Iterator[Finding]:
+    if len(runs) < 2:
+        return
+    source = "Merchant et al. 2020, arXiv 2004.14448"
+    here = f"full fine-tuning from {START_NAMES[runs[0]['start']]}, {labels_of(runs)}"
+    lower, upper = zip(*(halves(layer_changes([run])) for run in runs), strict=True)
+    yield Finding(
+        "Fine-tuning changes the top layers most", f"{source}, who compare representations, not weights",
+        f"relative change of the weights of the upper half of the layers less that of the lower half ({here})",
+        *paired_difference(upper, lower), len(runs),
+    )  # fmt: skip
+    first, last = ([run["similarity"][layer] for run in runs] for layer in (1, -1))
+    yield Finding(
+        "Fine-tuning leaves the representations of early layers more alike", source,
+        "CKA (Kornblith et al. 2019, arXiv 1905.00414) of the first layer before and after fine-tuning less that "
+        f"of the last layer ({here})",
+        *paired_difference(first, last), len(runs),
+    )  # fmt: skip
 
 
 def lora_learns_and_forgets_less(results: list[Result]) -> Iterator[Finding]:
-    stages = changed_by_stage(results)
-    full, lora = (by_name(stages.get(METHOD_NAMES[method], [])) for method in ("full", "lora"))
-    shared = [name for name in full if name in lora]  # the same number of labels and the same rows
-    if len(shared) < 2:
-        return
+    """From each start, at the largest number of labels that both have: the same rows, seed by seed."""
+    runs = asking(results, "labels")
+    for start in pretrained_starts(runs):
+        full, lora = (by_name(of(runs, start=start, method=method)) for method in ("full", "lora"))
+        shared = [name for name in full if name in lora]
+        largest = max((as_number(labels) for labels, _ in shared), default=0)
+        pairs_of_runs = [(full[name], lora[name]) for name in shared if as_number(name[0]) == largest]
+        if len(pairs_of_runs) > 1:
+            yield from lora_beside(*zip(*pairs_of_runs, strict=True))
+
+
+def lora_beside(full: Sequence[Result], lora: Sequence[Result]) -> Iterator[Finding]:
     source = "Biderman et al. 2024, arXiv 2405.09673"
-    accuracy = [[runs[name]["test_accuracy"] for name in shared] for runs in (full, lora)]
+    here = f"from {START_NAMES[full[0]['start']]} at {full[0]['labels']} labels"
+    accuracy = [[run["test_accuracy"] for run in runs] for runs in (full, lora)]
     yield Finding(
-        "LoRA learns less than full fine-tuning", source, "test accuracy of full fine-tuning less LoRA's",
-        *paired_difference(*accuracy), len(shared),
+        "LoRA learns less than full fine-tuning", source, f"test accuracy of full fine-tuning less LoRA's, {here}",
+        *paired_difference(*accuracy), len(full),
     )  # fmt: skip
-    if all("masked_lm_loss" in full[name] for name in shared):
-        forgotten = [[forgets(runs[name]) for name in shared] for runs in (full, lora)]
+    if all("masked_lm_loss" in run for run in full):
+        forgotten = [list(map(forgets, runs)) for runs in (full, lora)]
         yield Finding(
             "LoRA forgets less than full fine-tuning", source,
-            "masked-language-model loss gained on general text in full fine-tuning less in LoRA",
-            *paired_difference(*forgotten), len(shared),
+            f"masked-language-model loss gained on general text in full fine-tuning less in LoRA, {here}",
+            *paired_difference(*forgotten), len(full),
         )  # fmt: skip
 
 

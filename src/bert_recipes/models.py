@@ -75,7 +75,7 @@ def weights_fingerprint(model_args: CheckpointArguments) -> str:
     folder = Path(resolve(model_args.model_name_or_path))
     if not folder.exists():
         return load_config(model_args)._commit_hash
-    return " ".join(sha256(str(path)) for path in sorted(folder.glob("*.safetensors")))
+    return " ".join(sha256(str(path)) for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")]))
 
 
 def load_tokenizer(model_args: CheckpointArguments) -> PreTrainedTokenizerBase:

@@ -61,19 +61,17 @@ def report_split(experiment: Experiment) -> list[Result]:
         name = section.title.lower().replace(" ", "_")
         (folder / "figures" / f"{name}.svg").write_text(section.figure, encoding="utf-8")
     facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in experiment.facts().items())
-    page = PAGE.substitute(body="\n".join(map(as_html, sections)), facts=facts, runs=distinct_trainings(results))
+    page = PAGE.substitute(body="\n".join(map(as_html, sections)), facts=facts, runs=distinct_runs(results))
     (folder / "report.html").write_text(page, encoding="utf-8")
     if labels := asking(results, "labels"):
         print_table(table_of_scores(labels))
         print_table(table_of_gains(labels))
-    print(
-        f"\n{distinct_trainings(results)} runs in {folder / 'results.json'}, what they say in {folder / 'report.html'}"
-    )
+    print(f"\n{distinct_runs(results)} runs in {folder / 'results.json'}, what they say in {folder / 'report.html'}")
     return results
 
 
-def distinct_trainings(results: list[Result]) -> int:
-    """A learning rate's trial that became a run of its number of labels is one training."""
+def distinct_runs(results: list[Result]) -> int:
+    """A learning rate's trial that became a run of its number of labels is one run, though it stands there twice."""
     return len({(run["method"], run["start"], *run["arguments"]) for run in results})
 
 
@@ -160,7 +158,8 @@ def edges_in_words(trials: list[Result]) -> list[str]:
     edges = []
     for method, start, labels in dict.fromkeys((run["method"], run["start"], run["labels"]) for run in trials):
         tried = of(trials, method=method, start=start, labels=labels)
-        rates = sorted(run["learning_rate"] for run in tried)
+        tried.sort(key=lambda run: run["learning_rate"])  # of equals the lowest is chosen
+        rates = [run["learning_rate"] for run in tried]
         rate = max(tried, key=lambda run: run["validation_accuracy"])["learning_rate"]
         if rate in (rates[0], rates[-1]):
             end = "lowest" if rate == rates[0] else "highest"

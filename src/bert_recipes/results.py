@@ -68,9 +68,13 @@ def changed_by_stage(results: list[Result]) -> dict[str, list[Result]]:
 
 
 def labels_of(runs: Sequence[Result]) -> str:
-    """How many labels a stage of `changed_by_stage` had, and runs of it: continued pretraining has no labels."""
+    """How many labels a stage of `changed_by_stage` had, its learning rate, and runs of it: continued pretraining has
+    no labels."""
     what = "one run, no interval" if len(runs) == 1 else f"n = {len(runs)}"
-    return what if runs[0]["experiment"] == "pretraining" else f"{runs[0]['labels']} labels, {what}"
+    if runs[0]["experiment"] == "pretraining":
+        return what
+    rates = ", ".join(f"{rate:g}" for rate in distinct(runs, "learning_rate"))
+    return f"{runs[0]['labels']} labels, learning rate {rates}, {what}"
 
 
 def mean_change(runs: Sequence[Result], group: str, name: str) -> float:

@@ -61,7 +61,7 @@ def call_each(function: Callable, calls: Sequence[tuple], workers: int) -> Itera
 def received(receiver: Connection, process: BaseProcess) -> Any:
     try:
         return receiver.recv()
-    except EOFError:
+    except (EOFError, OSError):  # nothing came, or a part
         process.join()
         code = process.exitcode
         ended = f"signal {signal.Signals(-code).name}" if code < 0 else f"status {code}"
