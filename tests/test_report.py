@@ -65,7 +65,7 @@ def test_a_gain_is_said_with_its_interval_and_no_difference_is_said_to_be_none()
     better = what_it_buys([*labelled("base", [0.70, 0.71, 0.72]), *labelled("continued", [0.80, 0.81, 0.83])])
     assert better.sentences == [
         "The highest mean test accuracy: at 100 labels full fine-tuning from continued pretraining, 0.8133 ± 0.0379.",
-        "full fine-tuning, from the base model to continued pretraining: at 100 labels test accuracy rises by "
+        "Full fine-tuning, from the base model to continued pretraining: at 100 labels test accuracy rises by "
         "0.1033 ± 0.0143 (n = 3).",
     ]
     # Differences 0.02, -0.02, 0.01: mean 0.0033, s = 0.0208, t(0.975, 2) = 4.303, half = 0.0517.
@@ -80,7 +80,7 @@ def test_every_number_of_labels_is_in_one_sentence_and_the_floor_is_named():
     assert what_it_buys([*more, *floor]).sentences == [
         "The highest mean test accuracy: at 100 labels full fine-tuning from the base model, 0.7200 ± 0.1271; at 500 "
         "labels full fine-tuning from the base model, 0.7200 ± 0.1271 (tf-idf + LR 0.7000).",
-        "full fine-tuning, from the base model, beside tf-idf + LR on the same rows: at 500 labels no difference seen "
+        "Full fine-tuning, from the base model, beside tf-idf + LR on the same rows: at 500 labels no difference seen "
         "in test accuracy (+0.0200 ± 0.1271) (n = 2).",
     ]
     few = [run for labels in (100, 500) for run in labelled("continued", [0.72, 0.74], labels=labels)]
@@ -133,7 +133,7 @@ def test_a_learning_rate_at_the_end_of_those_tried_is_told():
         for run in labelled(start, [0.7])
     ]
     assert what_it_buys([*labelled("base", [0.7, 0.8]), *trials]).sentences[-1] == (
-        "of the learning rates tried, with one seed, validation chose one at the end of their range for full "
+        "Of the learning rates tried, with one seed, validation chose one at the end of their range for full "
         "fine-tuning from random weights at 100 labels (0.0001, the lowest)."
     )
 
@@ -142,7 +142,7 @@ def test_layers_are_counted_from_below():
     assert layer_changes(labelled("base", [0.7], "head_only")) == [0, 0]
     far, sentence, *_ = SECTIONS[1](labelled("base", [0.7, 0.7], "head_only")).sentences
     assert far == "How far the layers moved from the base model, ‖ΔW‖ / ‖W‖, their mean: the head alone 0.000."
-    assert sentence.startswith("the head alone: 0 weights moved in embeddings, layer 0 attention, layer 0 feed-forward")
+    assert sentence.startswith("The head alone: 0 weights moved in embeddings, layer 0 attention, layer 0 feed-forward")
 
 
 def write_report(results: list[dict], folder: Path) -> Path:

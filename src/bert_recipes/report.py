@@ -164,7 +164,7 @@ def edges_in_words(trials: list[Result]) -> list[str]:
         if rate in (rates[0], rates[-1]):
             end = "lowest" if rate == rates[0] else "highest"
             edges.append(f"{METHOD_NAMES[method]} from {START_NAMES[start]} at {labels} labels ({rate:g}, the {end})")
-    said = "of the learning rates tried, with one seed, validation chose one at the end of their range for "
+    said = "Of the learning rates tried, with one seed, validation chose one at the end of their range for "
     return [f"{said}{'; '.join(edges)}."] if edges else []
 
 
@@ -176,7 +176,7 @@ def gains_in_words(runs: list[Result], before: dict, after: dict, what: str) -> 
         if len(later) > 1:
             gain = difference(*paired_difference(later, former), "test accuracy")
             parts.append(f"at {count} labels {gain} (n = {len(later)})")
-    return [f"{what}: {'; '.join(parts)}."] if parts else []
+    return [f"{opening(what)}: {'; '.join(parts)}."] if parts else []
 
 
 def what_moves(results: list[Result]) -> Section | None:
@@ -193,11 +193,11 @@ def what_moves(results: list[Result]) -> Section | None:
     for stage, runs in stages.items():
         still = [group for group in groups if mean_change(runs, group, "moved") == 0]
         if still:
-            sentences.append(f"{stage}: 0 weights moved in {', '.join(still)} ({labels_of(runs)}).")
+            sentences.append(f"{opening(stage)}: 0 weights moved in {', '.join(still)} ({labels_of(runs)}).")
         if any(group.startswith("layer ") and group not in still for group in groups):
-            sentences.append(f"{stage}: {halves_in_words(runs)} ({labels_of(runs)}).")
+            sentences.append(f"{opening(stage)}: {halves_in_words(runs)} ({labels_of(runs)}).")
         sentences += [
-            f"{stage}: NOT FROZEN: weights of {group} moved, and none should."
+            f"{opening(stage)}: NOT FROZEN: weights of {group} moved, and none should."
             for group in groups
             if should_be_still(stage, group) and mean_change(runs, group, "moved") > 0
         ]
@@ -245,10 +245,10 @@ def what_it_sees(results: list[Result]) -> Section | None:
         lines[stage] = [(number, mean, half) for number, (mean, half) in enumerate(points)]
         lowest = min(range(layers), key=lambda number: points[number][0])
         if points[lowest][0] > 1 - 1e-6:
-            sentences.append(f"{stage}: every layer sees what it saw ({labels_of(runs)}).")
+            sentences.append(f"{opening(stage)}: every layer sees what it saw ({labels_of(runs)}).")
         else:
             sentences.append(
-                f"{stage}: the output of {names[lowest]} is the least like what it was "
+                f"{opening(stage)}: the output of {names[lowest]} is the least like what it was "
                 f"(CKA {interval(columns[lowest])}), that of the embeddings has {interval(columns[0])} "
                 f"({labels_of(runs)})."
             )
@@ -270,7 +270,7 @@ def what_it_forgets(results: list[Result]) -> Section | None:
             gain = f"{mean:+.4f} nats a masked token in the loss on {text} text"
             if len(runs) > 1:
                 gain = difference(mean, half, f"the loss on {text} text", " nats a masked token")
-            sentences.append(f"{stage}: {gain} ({labels_of(runs)}).")
+            sentences.append(f"{opening(stage)}: {gain} ({labels_of(runs)}).")
             table.append([stage, text, f"{np.mean(before):.4f}", f"{np.mean(after):.4f}"])
     figure = interval_chart(values, "Masked-language-model loss gained", "nats a masked token")
     return Section("What it forgets", sentences, [table], figure)
@@ -373,6 +373,11 @@ def what_others_found(results: list[Result]) -> Section | None:
         )
         table.append([finding.claim, finding.source, finding.measured, gap, finding.verdict])
     return Section("What others found", sentences, [table])
+
+
+def opening(name: str) -> str:
+    """A name as it opens a sentence: LoRA stays LoRA."""
+    return name[0].upper() + name[1:]
 
 
 def interval(values: Sequence[float]) -> str:
