@@ -6,6 +6,7 @@ recipes so is seen in test_launch.py, test_launch_configs.py, test_hosts.py and 
 
 import multiprocessing
 import os
+import signal
 import socket
 import sys
 import time
@@ -28,6 +29,7 @@ def run_recipe(name: str, argv: list[str]) -> None:
 
 def work(target: Callable, arguments: tuple, log: Path, environment: dict[str, str]) -> None:
     os.environ.update(environment)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background hands down an ignored one
     for descriptor, path in ((1, log), (2, log.with_suffix(".err"))):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), descriptor)
     torch.set_num_threads(1)

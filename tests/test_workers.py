@@ -106,6 +106,11 @@ def of_session(leader: int) -> list[int]:
     return left
 
 
+def heed_ctrl_c() -> None:
+    """Tests in a shell's background inherit an ignored SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize(
     "number, to_all, status",
     [(signal.SIGINT, True, 130), (signal.SIGTERM, False, 143), (signal.SIGKILL, False, -9)],
@@ -118,7 +123,10 @@ def test_a_stopped_experiment_keeps_its_results_and_leaves_no_process(
     argv = [sys.executable, "recipes/split.py", *arguments, "--output_dir", str(folder), "--methods", "full,tfidf"]
     said = tmp_path / "said.txt"
     with said.open("w") as file:
-        process = subprocess.Popen(argv, cwd=ROOT, stdout=file, stderr=file, start_new_session=True, env=tools_first())
+        process = subprocess.Popen(
+            argv, cwd=ROOT, stdout=file, stderr=file, start_new_session=True, env=tools_first(),
+            preexec_fn=heed_ctrl_c,
+        )  # fmt: skip
     logs = folder / "logs"
     wait_until(lambda: sum("it/s" in path.read_text() for path in logs.glob("learning_rate-*.txt")) == 2)
     (os.killpg if to_all else os.kill)(process.pid, number)
