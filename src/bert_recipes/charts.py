@@ -56,7 +56,7 @@ def line_chart(
     in all of them. `ticks` name the places 0, 1, 2 … on the x axis."""
     names = list(dict.fromkeys(name for lines in panels.values() for name in lines))
     styles = dict(zip(names, STYLES[: len(names)], strict=True))
-    height = 1 + 1.8 * max(1, len(panels)) + 0.2 * len(names)
+    height = 1 + 1.8 * len(panels) + 0.2 * len(names)
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     all_axes = figure.subplots(len(panels), sharex=True, sharey=True, squeeze=False)[:, 0]
     shown = {}

@@ -117,10 +117,8 @@ def what_it_buys(results: list[Result]) -> Section | None:
             beside = f"from {START_NAMES[last['start']]}, beside {METHOD_NAMES[other['method']]} on the same rows"
             sentences += gains_in_words(runs, other, last, f"{name}, {beside}") if other != last else []
     panels = panels or {METHOD_NAMES["tfidf"]: floor}
-    figure = line_chart(
-        panels, "Test accuracy against labels", "labelled rows",
-        "test accuracy", [str(count) for count in counts],
-    )  # fmt: skip
+    ticks = [str(count) for count in counts]
+    figure = line_chart(panels, "Test accuracy against labels", "labelled rows", "test accuracy", ticks)
     sentences += edges_in_words(asking(results, "learning_rate"))
     tables = [table_of_scores(runs), table_of_scores(runs, "test_macro_f1"), table_of_rates(runs)]
     return Section("What it buys", sentences, tables, figure)
