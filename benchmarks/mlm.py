@@ -42,7 +42,8 @@ from bert_recipes.data import load_pretraining_data
 from bert_recipes.documents import load_documents
 from bert_recipes.masking import IGNORED
 from bert_recipes.memory import peak_memory_mb
-from bert_recipes.models import EMBEDDED_MODELS, sparse_head
+from bert_recipes.models import sparse_head
+from bert_recipes.pretrained import EMBEDDED_MODELS
 from bert_recipes.training import masked_language_model_trainer
 
 VOCABULARY, BLOCK, MASKED = 21_128, 128, 0.15  # of bert-base-chinese; what BERT saw most of; run_mlm.py's default

@@ -28,7 +28,8 @@ from transformers import AutoTokenizer, BertForMaskedLM, DataCollatorForLanguage
 from bert_recipes.arguments import DataArguments
 from bert_recipes.documents import load_documents
 from bert_recipes.masking import IGNORED
-from bert_recipes.models import EMBEDDED_MODELS, attend_to_neighbours, guess_by_frequency
+from bert_recipes.models import attend_to_neighbours, guess_by_frequency
+from bert_recipes.pretrained import EMBEDDED_MODELS
 
 SIZE = "4x256"
 TURNS = 20

@@ -16,10 +16,12 @@ def main(argv=None):
     model_args, data_args, training_args = parse(ModelArguments, LabelledDataArguments, FinetuneArguments, argv=argv)
 
     # Data: text -> token ids; the label list comes from the training split alone.
-    data = load_classification_data(model_args, data_args, training_args.seed)
+    data = load_classification_data(model_args, data_args, training_args)
 
     # Model: the pretrained encoder with a new head; every weight moves, unless --freeze_encoder.
-    model = load_classifier(model_args, data.label_names, data.multi_label, training_args.freeze_encoder)
+    model = load_classifier(
+        model_args, data.label_names, data.problem_type, training_args.freeze_encoder, training_args.do_train
+    )
 
     # Train, end with the checkpoint that the validation split likes best, and look at the test split once.
     trainer = classifier_trainer(model, training_args, data.tokenizer, data.encoded)

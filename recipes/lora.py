@@ -4,10 +4,11 @@ accelerate launch recipes/lora.py
 accelerate launch recipes/lora.py --model_name_or_path outputs/mlm_pretrain --lora_r 16 --use_rslora
 """
 
+from bert_recipes.adapters import add_lora, save_lora
 from bert_recipes.arguments import LabelledDataArguments, LoraArguments, ModelArguments, parse
 from bert_recipes.data import load_classification_data
 from bert_recipes.errors import run
-from bert_recipes.models import add_lora, load_classifier, save_lora
+from bert_recipes.models import load_classifier
 from bert_recipes.reporting import report_classifier
 from bert_recipes.training import classifier_trainer, train_and_evaluate
 
@@ -16,10 +17,12 @@ def main(argv=None):
     model_args, data_args, training_args = parse(ModelArguments, LabelledDataArguments, LoraArguments, argv=argv)
 
     # Data: the same task, text and splits as finetune.py.
-    data = load_classification_data(model_args, data_args, training_args.seed)
+    data = load_classification_data(model_args, data_args, training_args)
 
     # Model: adapters beside the frozen projections; head and pooler are new, so they train in full.
-    model = add_lora(load_classifier(model_args, data.label_names, data.multi_label), training_args)
+    model = add_lora(
+        load_classifier(model_args, data.label_names, data.problem_type, train=training_args.do_train), training_args
+    )
     model.print_trainable_parameters()
 
     # Train and test; then the adapter goes to adapter/, and the model with the adapter merged in stands alone.

@@ -9,7 +9,7 @@ from bert_recipes.corpora import read_file
 from bert_recipes.encoding import encode_texts
 from bert_recipes.errors import run
 from bert_recipes.inference import check_new_columns, predict
-from bert_recipes.models import load_tokenizer, load_trained_classifier
+from bert_recipes.models import load_trained_classifier
 from bert_recipes.reporting import report_predictions
 from bert_recipes.training import classifier_trainer
 
@@ -21,8 +21,8 @@ def main(argv=None):
     rows = read_file(args.input_file, args.encoding, args.text_column_names, "--input_file")
     check_new_columns(rows, args.input_file)
 
-    # Model: a folder that finetune.py or lora.py wrote, its adapter/, or a classifier from the Hub.
-    model, tokenizer = load_trained_classifier(args), load_tokenizer(args)
+    # Model: a folder that finetune.py or lora.py wrote, its adapter/, a checkpoint, or a classifier from the Hub.
+    model, tokenizer = load_trained_classifier(args)
 
     # Predict, batches of like length inside, the file's order outside.
     trainer = classifier_trainer(model, args.for_trainer(), tokenizer)

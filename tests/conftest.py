@@ -14,7 +14,8 @@ import pytest
 import torch
 from transformers import AutoTokenizer, BertConfig, BertForMaskedLM
 
-from bert_recipes.models import EMBEDDED_MODELS
+from bert_recipes.errors import UserError
+from bert_recipes.pretrained import EMBEDDED_MODELS
 
 ROOT = Path(__file__).parents[1]
 SHORT = [
@@ -104,3 +105,11 @@ def tools_first(**more: str) -> dict[str, str]:
 
 def execute(*words: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess:
     return subprocess.run(words, cwd=cwd, env=tools_first(**environment), capture_output=True, text=True, timeout=300)
+
+
+def refusal(function, *args, **kwargs) -> str:
+    """What the `UserError` of a call says: one line."""
+    with pytest.raises(UserError) as error:
+        function(*args, **kwargs)
+    assert "\n" not in str(error.value)
+    return str(error.value)

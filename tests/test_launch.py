@@ -12,7 +12,7 @@ from bert_recipes.arguments import DataArguments, MlmArguments, ModelArguments
 from bert_recipes.checkpoints import checkpoints_of
 from bert_recipes.documents import load_documents
 from bert_recipes.errors import leave_group
-from bert_recipes.models import load_or_train_tokenizer
+from bert_recipes.tokenization import load_or_train_tokenizer
 
 # Port 0: a free one, since other tests run beside this one.
 LAUNCH_TWO = [

@@ -5,15 +5,14 @@ import math
 import numpy as np
 import pytest
 import torch
+from conftest import refusal
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file
 from torch.nn import functional
 from transformers import (
     AutoModelForMaskedLM,
-    AutoModelForSequenceClassification,
     BartConfig,
     BertConfig,
-    BertForSequenceClassification,
     BertModel,
     DistilBertConfig,
     ElectraConfig,
@@ -23,7 +22,7 @@ from transformers import (
     pipeline,
 )
 
-from bert_recipes.arguments import CheckpointArguments, DataArguments, LoraArguments, MlmArguments, ModelArguments
+from bert_recipes.arguments import DataArguments, MlmArguments, ModelArguments
 from bert_recipes.chunks import chunk_documents
 from bert_recipes.documents import load_documents
 from bert_recipes.errors import UserError
@@ -31,17 +30,16 @@ from bert_recipes.evidence import loss_with_head
 from bert_recipes.losses import masked_language_model_loss
 from bert_recipes.masking import MaskedChunks
 from bert_recipes.models import (
-    EMBEDDED_MODELS,
-    add_lora,
+    MULTI_LABEL,
+    SINGLE_LABEL,
     count_parameters,
     guess_by_frequency,
     load_classifier,
     load_masked_lm,
-    load_tokenizer,
-    load_trained_classifier,
-    save_lora,
+    names_as_trained,
     sparse_head,
 )
+from bert_recipes.pretrained import EMBEDDED_MODELS
 
 TEXTS = ["房间很干净，服务也好。", "这本书不值得买，纸张太差", "电池只能用两个小时"]
 
@@ -273,92 +271,33 @@ def test_a_head_of_other_labels_is_renewed_and_one_of_the_same_is_kept(tiny_mode
     assert torch.equal(other.bert.pooler.dense.weight, trained.bert.pooler.dense.weight)
 
 
-def test_lora_gives_the_same_logits_in_memory_reloaded_and_merged(tokenizer, tmp_path):
-    args = LoraArguments(output_dir=str(tmp_path / "run"), use_cpu=True)
-    model = add_lora(load_classifier(ModelArguments(), ["好", "坏", "中"]), args)
-    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.5)
-    batch = tokenizer(TEXTS, padding=True, return_tensors="pt")
-    for _ in range(3):  # away from the start, where an adapter is 0
-        functional.cross_entropy(model(**batch).logits, torch.tensor([0, 1, 2])).backward()
-        optimizer.step()
-        optimizer.zero_grad()
-    model.eval()
-    save_lora(model, tokenizer, args)
-    adapter = load_trained_classifier(CheckpointArguments(str(tmp_path / "run" / "adapter"))).eval()
-    merged = AutoModelForSequenceClassification.from_pretrained(tmp_path / "run").eval()
-    with torch.no_grad():
-        in_memory, reloaded, alone = (m(**batch).logits for m in (model, adapter, merged))
-    torch.testing.assert_close(reloaded, in_memory, atol=1e-5, rtol=0)
-    torch.testing.assert_close(alone, in_memory, atol=1e-5, rtol=0)
-    assert adapter.config.id2label == merged.config.id2label == {0: "好", 1: "坏", 2: "中"}
-    saved = load_file(tmp_path / "run" / "adapter" / "adapter_model.safetensors")
-    assert {"pooler", "classifier"} <= {part for key in saved for part in key.split(".")}
-    assert not (tmp_path / "run" / "adapter_config.json").exists()
-
-
-def test_lora_counts_what_moves(tiny_model):
-    args = LoraArguments(output_dir="unused", use_cpu=True)
-    base = load_classifier(ModelArguments(str(tiny_model)), ["a", "b"])
-    whole = sum(count_parameters(base))
-    trained, frozen = count_parameters(add_lora(base, args))
-    adapters = 2 * 2 * (8 * 32 + 32 * 8)  # layers x (query, value) x (A + B)
-    assert trained == adapters + (32 * 32 + 32) + (32 * 2 + 2)
-    assert trained + frozen == whole + adapters
-
-
-def test_lora_finds_targets_where_peft_knows_none(tmp_path):
-    config = DistilBertConfig(dim=32, n_layers=1, n_heads=2, hidden_dim=64, vocab_size=99)
-    AutoModelForMaskedLM.from_config(config).save_pretrained(tmp_path)
-    model = load_classifier(ModelArguments(str(tmp_path)), ["a", "b"])
-    model = add_lora(model, LoraArguments(output_dir="unused", use_cpu=True))
-    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
-    assert any("q_lin.lora_A" in name for name in trained) and any("pre_classifier" in name for name in trained)
-
-
-def test_a_lora_target_that_is_not_there(tiny_model):
-    args = LoraArguments(output_dir="unused", use_cpu=True, lora_target_modules="queri")
-    with pytest.raises(UserError, match="--lora_target_modules queri"):
-        add_lora(load_classifier(ModelArguments(str(tiny_model)), ["a", "b"]), args)
-
-
-def refusal(function, *args) -> str:
-    with pytest.raises(UserError) as error:
-        function(*args)
-    assert "\n" not in str(error.value)
-    return str(error.value)
-
-
-def test_folders_that_are_no_models(tiny_model, tmp_path):
-    assert "no config.json" in refusal(load_tokenizer, CheckpointArguments(str(tmp_path)))
-    assert "no such folder" in refusal(load_tokenizer, CheckpointArguments("outputs/nothing"))
-    (tmp_path / "config.json").write_text("{}")
-    assert "can't be loaded" in refusal(load_tokenizer, CheckpointArguments(str(tmp_path)))
-    assert "is no classifier" in refusal(load_trained_classifier, CheckpointArguments(str(tiny_model)))
-
-
-def test_a_hub_id_that_cannot_be_reached_is_one_line():
-    message = refusal(load_tokenizer, CheckpointArguments("somebody/some-bert"))
-    assert message.startswith("--model_name_or_path somebody/some-bert can't be loaded")
-
-
-def test_a_tokenizer_of_another_model(tiny_model, tokenizer, tmp_path):
-    config = BertConfig(vocab_size=100, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)
-    BertForSequenceClassification(config).save_pretrained(tmp_path)
+def test_a_head_of_numbered_labels_stays_for_data_with_these_numbers(tiny_model, tokenizer, tmp_path, capsys):
+    trained = load_classifier(ModelArguments(str(tiny_model)), ["LABEL_0", "LABEL_1"])
+    trained.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
-    assert "belong to different models" in refusal(load_tokenizer, CheckpointArguments(str(tmp_path)))
+    model_args = ModelArguments(str(tmp_path))
+    names = names_as_trained(model_args, ["0", "1"], SINGLE_LABEL)
+    capsys.readouterr()
+    model = load_classifier(model_args, names, train=False)
+    assert torch.equal(model.classifier.weight, trained.classifier.weight) and capsys.readouterr().out == ""
+    assert model.config.id2label == {0: "0", 1: "1"}
 
 
-def test_truncation_knows_the_position_table(tiny_model, tokenizer, tmp_path):
-    (tmp_path / "config.json").write_text((tiny_model / "config.json").read_text())
-    words = sorted(tokenizer.get_vocab(), key=tokenizer.get_vocab().get)
-    (tmp_path / "vocab.txt").write_text("\n".join(words), encoding="utf-8")
-    loaded = load_tokenizer(CheckpointArguments(str(tmp_path)))
-    assert loaded.model_max_length == 128 and len(loaded(["花" * 300], truncation=True)["input_ids"][0]) == 128
+def test_labels_take_the_order_of_a_classifier_that_has_them(tiny_model, tokenizer, tmp_path):
+    trained = load_classifier(ModelArguments(str(tiny_model)), ["positive", "negative"])
+    trained.save_pretrained(tmp_path)
+    model_args = ModelArguments(str(tmp_path))
+    assert names_as_trained(model_args, ["negative", "positive"], SINGLE_LABEL) == ["positive", "negative"]
+    assert names_as_trained(model_args, ["positive"], SINGLE_LABEL, train=False) == ["positive", "negative"]
+    assert names_as_trained(model_args, ["a", "b"], SINGLE_LABEL) == ["a", "b"]
+    # Another way to decide is another head.
+    assert names_as_trained(model_args, ["negative", "positive"], MULTI_LABEL) == ["negative", "positive"]
 
 
-def test_broken_weights_are_one_line(tiny_model, tokenizer, tmp_path):
-    tokenizer.save_pretrained(tmp_path)
-    (tmp_path / "config.json").write_text((tiny_model / "config.json").read_text())
-    whole = (tiny_model / "model.safetensors").read_bytes()
-    (tmp_path / "model.safetensors").write_bytes(whole[: len(whole) // 2])
-    assert "can't be loaded" in refusal(load_classifier, ModelArguments(str(tmp_path)), ["a", "b"])
+def test_a_head_is_never_drawn_where_nothing_trains(tiny_model, tokenizer, tmp_path):
+    message = refusal(load_classifier, ModelArguments(str(tiny_model)), ["a", "b"], train=False)
+    assert "has no trained head and pooler for the labels a, b" in message
+    load_classifier(ModelArguments(str(tiny_model)), ["a", "b"]).save_pretrained(tmp_path)
+    assert "no trained head for the labels b, c" in refusal(
+        load_classifier, ModelArguments(str(tmp_path)), ["b", "c"], train=False
+    )

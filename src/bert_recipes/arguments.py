@@ -27,7 +27,8 @@ FACTS_OF_RUN = (
     *("validation_file", "max_train_samples", "max_eval_samples", "chunk_length", "streaming", "nsp"),
     *("whole_word_mask", "mlm_probability", "dropout"),
     *("freeze_encoder", "lora_r", "lora_alpha", "lora_dropout", "lora_target_modules", "use_rslora", "use_dora"),
-    *("learning_rate", "lr_scheduler_type", "warmup_steps", "optim", "weight_decay", "label_smoothing_factor"),
+    *("learning_rate", "lr_scheduler_type", "lr_scheduler_kwargs", "warmup_steps", "optim", "optim_args"),
+    *("adam_beta1", "adam_beta2", "adam_epsilon", "weight_decay", "label_smoothing_factor"),
     *("seed", "data_seed", "train_sampling_strategy", "metric_for_best_model", "early_stopping_patience"),
 )
 WRITABLE = (".csv", ".tsv", ".jsonl", ".json", ".parquet")

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from datasets import DatasetDict
 from transformers import PreTrainedTokenizerBase
 
-from .arguments import DataArguments, LabelledDataArguments, MlmArguments, ModelArguments
+from .arguments import ClassifierArguments, DataArguments, LabelledDataArguments, MlmArguments, ModelArguments
 from .chunks import chunk_documents
 from .corpora import label_names, load_corpus
 from .documents import load_documents, load_validation, texts_of_file
 from .encoding import encode_texts, sort_by_length
 from .errors import UserError
 from .masking import IGNORED, MaskedChunks, MaskedPairs
-from .models import load_or_train_tokenizer, load_tokenizer
+from .models import MULTI_LABEL, SINGLE_LABEL, names_as_trained
 from .streaming import StreamedChunks
+from .tokenization import load_or_train_tokenizer, load_tokenizer
 
 
 @dataclass
@@ -28,21 +29,22 @@ class ClassificationData:
     tokenizer: PreTrainedTokenizerBase
     text_columns: list[str]
     label_names: list[str]
-    multi_label: bool
+    problem_type: str
 
 
 def load_classification_data(
-    model_args: ModelArguments, data_args: LabelledDataArguments, seed: int
+    model_args: ModelArguments, data_args: LabelledDataArguments, args: ClassifierArguments
 ) -> ClassificationData:
-    """Read, check and encode the labelled text that the arguments name; the labels are those of the training split."""
-    corpus = load_corpus(data_args, seed)
-    names = label_names(corpus["train"]["label"])
+    """Read, check and encode the labelled text that the arguments name; the labels are those of the training split, in
+    the order of a checkpoint that was trained on them already."""
+    corpus = load_corpus(data_args, args.seed)
+    problem_type = SINGLE_LABEL if isinstance(corpus["train"]["label"][0], str) else MULTI_LABEL
+    names = names_as_trained(model_args, label_names(corpus["train"]["label"]), problem_type, args.do_train)
     tokenizer = load_tokenizer(model_args)
     # Saved with the model: predict.py and a pipeline cut texts where training did.
     tokenizer.model_max_length = min(data_args.max_length, tokenizer.model_max_length)
     encoded = encode_texts(corpus, tokenizer, data_args.text_column_names, names)
-    multi_label = not isinstance(corpus["train"]["label"][0], str)
-    return ClassificationData(corpus, encoded, tokenizer, data_args.text_column_names, names, multi_label)
+    return ClassificationData(corpus, encoded, tokenizer, data_args.text_column_names, names, problem_type)
 
 
 @dataclass

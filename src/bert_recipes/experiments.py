@@ -23,7 +23,8 @@ from .errors import UserError
 from .evidence import parameter_groups
 from .folds import FOLDS, Splits, contiguous_folds, drop_repeats, shuffled_within
 from .launch import available_cores, launched_precision, launched_processes
-from .models import class_for, has_masked_lm_head, load_config, weights_fingerprint
+from .models import class_for, has_masked_lm_head, weights_fingerprint
+from .pretrained import load_config
 from .runs import GENERAL_TEXT, Result, Run, Runs, read_json, write_json
 from .training import suitable_learning_rate
 

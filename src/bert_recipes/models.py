@@ -1,73 +1,45 @@
-"""Load a tokenizer, a classifier or a masked language model; the exact sparse head; LoRA on and off."""
+"""Load a classifier or a masked language model; the exact sparse head."""
 
 from __future__ import annotations
 
-import copy
 import inspect
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from accelerate.utils import broadcast_object_list
-from peft import LoraConfig, PeftConfig, PeftModel, TaskType, get_peft_model
-from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
-from safetensors import SafetensorError
 from transformers import (
     MODEL_FOR_MASKED_LM_MAPPING,
     MODEL_FOR_PRETRAINING_MAPPING,
-    AutoConfig,
     AutoModel,
     AutoModelForSequenceClassification,
-    AutoTokenizer,
     PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 from transformers.utils import ModelOutput
 
-from .arguments import CheckpointArguments, LoraArguments, MlmArguments, ModelArguments
-from .checkpoints import checkpoint_to_resume
+from .adapters import is_adapter, load_adapted
+from .arguments import CheckpointArguments, ModelArguments
 from .corpora import sha256
-from .encoding import PAD_TO_MULTIPLE_OF, train_tokenizer
 from .errors import UserError
 from .masking import MaskedChunks
+from .pretrained import (
+    HEAD,
+    load_config,
+    load_model,
+    new_parts,
+    resolve,
+    say_what_is_new,
+    with_names_of_today,
+)
 from .streaming import StreamedChunks
+from .tokenization import load_tokenizer
 
-EMBEDDED_MODELS = Path(__file__).parent / "assets"
 MASKED_LM_HEAD = "masked-language-model head"
-
-
-def resolve(model_name_or_path: str) -> str:
-    """The folder of an embedded model, or the name as it stands: a folder of the user's, or a Hub id."""
-    embedded = EMBEDDED_MODELS / model_name_or_path
-    folder = Path(model_name_or_path)
-    if not folder.exists() and (embedded / "config.json").exists():
-        return str(embedded)
-    if folder.exists() and not (folder / "config.json").exists():
-        raise UserError(f"--model_name_or_path {model_name_or_path} is no model folder: it has no config.json")
-    looks_like_a_path = model_name_or_path.startswith((".", "/", "~", "outputs/")) or len(folder.parts) > 2
-    if not folder.exists() and looks_like_a_path:
-        raise UserError(f"--model_name_or_path {model_name_or_path}: there is no such folder")
-    return model_name_or_path
-
-
-def load(auto_class: type, model_args: CheckpointArguments, **kwargs):
-    """`auto_class.from_pretrained` for the model that the arguments name, where a user's mistake is one line."""
-    try:
-        return auto_class.from_pretrained(
-            resolve(model_args.model_name_or_path),
-            revision=model_args.revision,
-            trust_remote_code=model_args.trust_remote_code,
-            **kwargs,
-        )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"--model_name_or_path {model_args.model_name_or_path} can't be loaded: {reason}") from error
-
-
-def load_config(model_args: CheckpointArguments, **kwargs):
-    return load(AutoConfig, model_args, **kwargs)
+CLASSIFIER = "ForSequenceClassification"  # how the names of such classes end
+SINGLE_LABEL, MULTI_LABEL = "single_label_classification", "multi_label_classification"
 
 
 def weights_fingerprint(model_args: CheckpointArguments) -> str:
@@ -78,76 +50,71 @@ def weights_fingerprint(model_args: CheckpointArguments) -> str:
     return " ".join(sha256(str(path)) for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")]))
 
 
-def load_tokenizer(model_args: CheckpointArguments) -> PreTrainedTokenizerBase:
-    """The tokenizer, checked against the model's vocabulary and cut to the positions that the model has.
-
-    A folder with vocab.txt alone gives `model_max_length` 1e30, where truncation truncates nothing.
-    """
-    config, tokenizer = load_config(model_args), load(AutoTokenizer, model_args)
-    # A model's table may be padded up a little, for the sake of speed: mDeBERTa's most, by 899 entries.
-    if not config.vocab_size - 1000 < len(tokenizer) <= config.vocab_size:
-        raise UserError(
-            f"--model_name_or_path {model_args.model_name_or_path}: its tokenizer has {len(tokenizer):,} entries, "
-            f"its model {config.vocab_size:,}: they belong to different models"
-        )
-    if len(tokenizer) < config.vocab_size:
-        unused = config.vocab_size - len(tokenizer)
-        print(f"{model_args.model_name_or_path}: no token uses the last {unused} rows of its table", flush=True)
-    tokenizer.model_max_length = min(tokenizer.model_max_length, readable_length(config))
-    return tokenizer
-
-
-def load_or_train_tokenizer(model_args: ModelArguments, args: MlmArguments, texts: Iterable[str]):
-    """The checkpoint's tokenizer; with `--from_scratch` a WordPiece vocabulary trained on `texts`.
-
-    Trained twice, a vocabulary comes out in another order: one process trains it for all, and a run that goes on
-    takes the one it began with.
-    """
-    if not model_args.from_scratch:
-        return load_tokenizer(model_args)
-    if checkpoint := checkpoint_to_resume(args):
-        tokenizer = AutoTokenizer.from_pretrained(checkpoint)
-    else:
-        trained = train_tokenizer(texts, args.vocab_size, args.vocab_alphabet) if args.process_index == 0 else None
-        (tokenizer,) = broadcast_object_list([trained])
-    tokenizer.model_max_length = readable_length(load_config(model_args))
-    return tokenizer
-
-
-def readable_length(config) -> int:
-    """Tokens that the position table holds, down to a multiple of what batches are padded up to.
-
-    RoBERTa's kind counts its positions from `pad_token_id + 1`.
-    """
-    offset = config.pad_token_id + 1 if config.model_type in ("roberta", "xlm-roberta", "camembert") else 0
-    positions = getattr(config, "max_position_embeddings", 512) - offset
-    return positions // PAD_TO_MULTIPLE_OF * PAD_TO_MULTIPLE_OF
-
-
 def load_classifier(
-    model_args: ModelArguments, label_names: Sequence[str], multi_label: bool = False, freeze_encoder: bool = False
+    model_args: ModelArguments,
+    label_names: Sequence[str],
+    problem_type: str = SINGLE_LABEL,
+    freeze_encoder: bool = False,
+    train: bool = True,
 ) -> PreTrainedModel:
-    """The encoder with a new head for `label_names`, in fp32 whatever the checkpoint's files hold.
+    """The encoder with a head for `label_names`, in fp32 whatever the checkpoint's files hold.
 
-    `freeze_encoder` leaves the head and the pooler to train, and nothing else.
+    The head is new, unless the checkpoint is a classifier of these very labels (`names_as_trained` puts them into its
+    order). `freeze_encoder` leaves the head and the pooler to train, and nothing else. Raises `UserError` where nothing
+    is to `train` and the head would be new.
     """
-    head = {
+    name = model_args.model_name_or_path
+    labels = {
         "id2label": dict(enumerate(label_names)),
-        "label2id": {name: index for index, name in enumerate(label_names)},
-        "problem_type": "multi_label_classification" if multi_label else "single_label_classification",
+        "label2id": {label: index for index, label in enumerate(label_names)},
+        "problem_type": problem_type,
     }
     if model_args.from_scratch:
-        model = AutoModelForSequenceClassification.from_config(load_config(model_args, **head), dtype=torch.float32)
+        config = load_config(model_args, **labels)
+        model = with_names_of_today(AutoModelForSequenceClassification.from_config(config, dtype=torch.float32))
     else:
-        model = load(
-            AutoModelForSequenceClassification, model_args, ignore_mismatched_sizes=True, dtype=torch.float32, **head
-        )
-        if load_config(model_args).id2label != head["id2label"]:
+        model, loading = load_model(AutoModelForSequenceClassification, model_args, **labels)
+        former = trained_labels(load_config(model_args), problem_type)
+        new = new_parts(model, loading, HEAD)
+        if former != list(label_names) and HEAD not in new:  # a head of other labels means nothing here
             renew_head(model)
+            new.append(HEAD)
+        if new and not train:
+            raise UserError(
+                f"--do_train false: {name} has no trained {' and '.join(sorted(new))} for the labels "
+                f"{shorten(label_names)}: name a classifier of these labels, or train"
+            )
+        say_what_is_new(new, name)
     if freeze_encoder:
-        for name, parameter in model.base_model.named_parameters():
-            parameter.requires_grad = name.startswith("pooler.")
+        for parameter_name, parameter in model.base_model.named_parameters():
+            parameter.requires_grad = parameter_name.startswith("pooler.")
     return model
+
+
+def trained_labels(config: PretrainedConfig, problem_type: str) -> list[str] | None:
+    """The labels of the classifier that a checkpoint is, where it decides in the same way; "1" for LABEL_1, which
+    transformers calls a class that nobody has named. None for any other model."""
+    architecture = (config.architectures or ["none"])[0]
+    if not architecture.endswith(CLASSIFIER) or config.problem_type not in (None, problem_type):
+        return None
+    return [re.sub("^LABEL_(?=[0-9]+$)", "", config.id2label[index]) for index in range(config.num_labels)]
+
+
+def names_as_trained(
+    model_args: ModelArguments, label_names: Sequence[str], problem_type: str, train: bool = True
+) -> list[str]:
+    """The data's labels in the order in which the checkpoint, a classifier of them, has them; else as they are.
+
+    Where nothing is to `train`, the data may lack some of the checkpoint's labels.
+    """
+    former = None if model_args.from_scratch else trained_labels(load_config(model_args), problem_type)
+    if former and (set(former) == set(label_names) or (not train and set(former) > set(label_names))):
+        return former
+    return list(label_names)
+
+
+def shorten(names: Sequence[str]) -> str:
+    return ", ".join(names[:8]) + (f", … ({len(names)} in all)" if len(names) > 8 else "")
 
 
 def renew_head(model: PreTrainedModel) -> None:
@@ -176,13 +143,13 @@ def load_masked_lm(
     if model_args.from_scratch:
         special_ids = {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("pad", "cls", "sep")}
         config = load_config(model_args, vocab_size=len(tokenizer), **special_ids)
-        model = attend_to_neighbours(class_for(config, nsp)._from_config(config, dtype=torch.float32))
+        model = with_names_of_today(class_for(config, nsp)._from_config(config, dtype=torch.float32))
+        attend_to_neighbours(model)
         if train is not None:
             guess_by_frequency(model, train.token_counts())
     else:
-        model_class = class_for(load_config(model_args), nsp)
-        model, loading = load(model_class, model_args, dtype=torch.float32, output_loading_info=True)
-        say_what_is_new(model, loading["missing_keys"], model_args)
+        model, loading = load_model(class_for(load_config(model_args), nsp), model_args)
+        say_what_is_new(new_parts(model, loading, MASKED_LM_HEAD), model_args.model_name_or_path)
         if not nsp and any("pooler" in key for key in loading["unexpected_keys"]):
             carry_pooler(model, model_args)
     for module in model.modules():
@@ -237,25 +204,10 @@ def class_for(config: PretrainedConfig, nsp: bool) -> type[PreTrainedModel]:
     return model_class
 
 
-def new_parts(model: PreTrainedModel, missing_keys: Iterable[str]) -> set[str]:
-    """The heads that a checkpoint lacks, which start from random weights."""
-    names = {"cls.seq_relationship": "next-sentence head", "pooler": "pooler"}
-    return {
-        next((title for part, title in names.items() if part in key), MASKED_LM_HEAD)
-        for key in missing_keys
-        if not key.startswith(f"{model.base_model_prefix}.") or "pooler" in key
-    }
-
-
-def say_what_is_new(model: PreTrainedModel, missing_keys: Iterable[str], model_args: ModelArguments) -> None:
-    for title in sorted(new_parts(model, missing_keys)):
-        print(f"{model_args.model_name_or_path} has no {title}: a new one starts from random weights", flush=True)
-
-
 def has_masked_lm_head(model_args: ModelArguments) -> bool:
     """Whether the checkpoint brings one along: a classifier's does not, nor does an encoder that was saved alone."""
-    model, loading = load(class_for(load_config(model_args), nsp=False), model_args, output_loading_info=True)
-    return MASKED_LM_HEAD not in new_parts(model, loading["missing_keys"])
+    model, loading = load_model(class_for(load_config(model_args), nsp=False), model_args)
+    return MASKED_LM_HEAD not in new_parts(model, loading, MASKED_LM_HEAD)
 
 
 def carry_pooler(model: PreTrainedModel, model_args: ModelArguments) -> None:
@@ -264,7 +216,7 @@ def carry_pooler(model: PreTrainedModel, model_args: ModelArguments) -> None:
     `BertForMaskedLM` has no pooler, so a classifier that starts from it would get a random one. The loss does not
     reach it: it is frozen, and saved as it came.
     """
-    encoder = load(AutoModel, model_args, dtype=torch.float32)
+    encoder, _ = load_model(AutoModel, model_args)
     model.base_model.pooler = encoder.pooler.requires_grad_(False)
 
 
@@ -324,74 +276,24 @@ def sparse_is_exact(model: PreTrainedModel) -> bool:
     return sparse.shape == expected.shape and torch.allclose(sparse, expected, atol=1e-4, rtol=1e-4)
 
 
-def add_lora(model: PreTrainedModel, args: LoraArguments) -> PeftModel:
-    """Freeze the encoder; train low-rank adapters beside its projections (Hu et al. 2021, arXiv 2106.09685), and the
-    head with its pooler in full.
-
-    The pooler belongs to the head: BertForMaskedLM has none, so in a classifier that starts from one it is random, and
-    frozen it would not be saved with the adapter: the reloaded model would give other logits.
-    """
-    head = [name for name, _ in model.named_children() if name != model.base_model_prefix and name != "dropout"]
-    pooler = ["pooler"] if getattr(model.base_model, "pooler", None) is not None else []
-    known = model.config.model_type in TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
-    named = args.lora_target_modules or (None if known else "all-linear")
-    config = LoraConfig(
-        task_type=TaskType.SEQ_CLS,
-        r=args.lora_r,
-        lora_alpha=args.lora_alpha,
-        lora_dropout=args.lora_dropout,
-        target_modules=[part.strip() for part in named.split(",")] if named and named != "all-linear" else named,
-        modules_to_save=head + pooler,
-        use_rslora=args.use_rslora,
-        use_dora=args.use_dora,
-    )
-    try:
-        return get_peft_model(model, config)
-    except ValueError as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"--lora_r {args.lora_r} --lora_target_modules {named}: {reason}") from error
-
-
-def save_lora(model: PeftModel, tokenizer: PreTrainedTokenizerBase, args: LoraArguments) -> None:
-    """Save the adapter, head and pooler to `adapter/`, and the model with the adapter merged in to `output_dir`
-    itself (unless `--no_merge`).
-
-    Apart, since `from_pretrained` applies an adapter that lies beside merged weights a second time. The config goes
-    with the adapter too: peft's own file has no label names.
-    """
-    if not args.should_save:
-        return
-    adapter_dir = Path(args.output_dir) / "adapter"
-    model.save_pretrained(adapter_dir)
-    model.get_base_model().config.save_pretrained(adapter_dir)
-    tokenizer.save_pretrained(adapter_dir)
-    if args.merge:
-        copy.deepcopy(model).merge_and_unload().save_pretrained(args.output_dir)
-        tokenizer.save_pretrained(args.output_dir)
-
-
-def load_trained_classifier(model_args: CheckpointArguments) -> PreTrainedModel:
-    """A classifier that one of the recipes, or anyone, has trained: a model folder, an adapter folder, or a Hub id."""
-    folder = Path(model_args.model_name_or_path)
-    if (folder / "adapter_config.json").exists():
-        # AutoPeftModel would want the label maps again: they lie beside the adapter.
-        base_args = CheckpointArguments(PeftConfig.from_pretrained(folder).base_model_name_or_path)
-        base_args.trust_remote_code = model_args.trust_remote_code
-        base = load(
-            AutoModelForSequenceClassification,
-            base_args,
-            config=AutoConfig.from_pretrained(folder),
-            ignore_mismatched_sizes=True,  # the adapter brings its head with it
-            dtype=torch.float32,
-        )
-        return PeftModel.from_pretrained(base, folder)
-    architectures = load_config(model_args).architectures or ["none"]
-    if not architectures[0].endswith("ForSequenceClassification"):
+def load_trained_classifier(model_args: CheckpointArguments) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A classifier that one of the recipes, or anyone, has trained, and its tokenizer: a model folder, the folder of an
+    adapter or of a LoRA run's checkpoint, or a Hub id."""
+    name = model_args.model_name_or_path
+    if is_adapter(Path(name)):
+        return load_adapted(model_args)
+    architecture = (load_config(model_args).architectures or ["none"])[0]
+    if not architecture.endswith(CLASSIFIER):
         raise UserError(
-            f"--model_name_or_path {model_args.model_name_or_path} is no classifier (it is {architectures[0]}): "
-            "train one with recipes/finetune.py or recipes/lora.py"
+            f"--model_name_or_path {name} is no classifier (it is {architecture}): train one with recipes/finetune.py "
+            "or recipes/lora.py"
         )
-    return load(AutoModelForSequenceClassification, model_args, dtype=torch.float32)
+    model, loading = load_model(AutoModelForSequenceClassification, model_args)
+    if new := new_parts(model, loading, HEAD):
+        raise UserError(
+            f"--model_name_or_path {name}: its file has no {' and no '.join(new)}, so it can't label a text"
+        )
+    return model, load_tokenizer(model_args)
 
 
 def count_parameters(model: torch.nn.Module) -> tuple[int, int]:

@@ -21,6 +21,7 @@ from .data import ClassificationData
 from .figures import draw_confusion, draw_training
 from .inference import join_labels, name_predictions, predict, score_file, write_file
 from .masking import MaskedChunks
+from .models import MULTI_LABEL
 from .training import Trainer
 
 Results = dict[str, float]
@@ -51,7 +52,7 @@ def report_classifier(
     if not trainer.is_world_process_zero():
         return results
     if args.do_predict:
-        predictions = name_predictions(logits, data.label_names, data.multi_label)
+        predictions = name_predictions(logits, data.label_names, data.problem_type == MULTI_LABEL)
         labels = join_labels(test["label"], data.label_names)
         write_file(test, {"label": labels, **predictions}, output_dir / "predictions.csv")
         confusion = output_dir / "figures" / "confusion.png"
@@ -109,7 +110,7 @@ def report_predictions(trainer: Trainer, logits: np.ndarray, rows: Dataset, args
         return {}
     config = trainer.model.config
     label_names = [config.id2label[index] for index in range(config.num_labels)]
-    multi_label = config.problem_type == "multi_label_classification"
+    multi_label = config.problem_type == MULTI_LABEL
     write_file(rows, name_predictions(logits, label_names, multi_label), Path(args.output_file))
     separator = args.label_separator if multi_label else None
     scores = score_file(logits, rows, args.label_column, label_names, separator)

@@ -34,8 +34,9 @@ from .evidence import loss_with_head, representations, similarity_by_layer, weig
 from .launch import available_cores
 from .masking import MaskedChunks
 from .memory import peak_memory_mb
-from .models import has_masked_lm_head, load_classifier, load_masked_lm, load_tokenizer
+from .models import has_masked_lm_head, load_classifier, load_masked_lm
 from .stops import STOPPED
+from .tokenization import load_tokenizer
 from .workers import call_each
 
 GENERAL_TEXT = "peoples_daily"

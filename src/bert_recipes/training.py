@@ -233,8 +233,21 @@ class Trainer(transformers.Trainer):
 
     def _save(self, output_dir=None, state_dict=None):
         super()._save(output_dir, state_dict)
-        if self.args.should_save:  # a pickle; README.md of the run holds the arguments as text
-            (Path(output_dir or self.args.output_dir) / "training_args.bin").unlink(missing_ok=True)
+        if self.args.should_save:
+            folder = Path(output_dir or self.args.output_dir)
+            # A pickle; README.md of the run holds the arguments as text.
+            (folder / "training_args.bin").unlink(missing_ok=True)
+            if isinstance(self.model, PeftModel):  # peft's own file has no label names
+                self.model.get_base_model().config.save_pretrained(folder)
+
+    def _issue_warnings_after_load(self, load_result):
+        # Stock warns, and goes on with the weights of this moment in place of the checkpoint's.
+        tied = getattr(self.model, "all_tied_weights_keys", {}).keys()
+        if different := sorted({*load_result.missing_keys, *load_result.unexpected_keys} - tied):
+            raise UserError(
+                f"{self.run_dir}: a checkpoint's weights are not those of this model, such as {different[0]}: another "
+                "version saved it; start another run in another --output_dir"
+            )
 
 
 class LengthGroupedSampler(torch.utils.data.Sampler):
