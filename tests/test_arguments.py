@@ -1,4 +1,5 @@
 import os
+import re
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from bert_recipes.arguments import (
     parse,
 )
 from bert_recipes.errors import UserError
+from bert_recipes.former_names import FORMER_NAMES
 from bert_recipes.launch import refuse_separate_runs
 from bert_recipes.parser import RecipeParser
 
@@ -40,7 +42,8 @@ def test_the_command_line_wins_over_the_file_and_the_file_over_the_default(tmp_p
 
 
 def test_yaml_values_are_typed_by_their_field(tmp_path):
-    text = "bf16: false\nwarmup_steps: 0.1\nnum_train_epochs: 3\nlr_scheduler_kwargs: {num_cycles: 2}\nrun_name: 12\n"
+    text = "bf16: false\nwarmup_steps: 0.1\nnum_train_epochs: 3\nrun_name: 12\n"
+    text += "lr_scheduler_type: cosine\nlr_scheduler_kwargs: {num_cycles: 2}\n"
     args = parse(*GROUPS, argv=["--config", write(tmp_path / "a.yaml", text)])[2]
     assert args.bf16 is False and args.warmup_steps == 0.1 and isinstance(args.num_train_epochs, float)
     assert args.lr_scheduler_kwargs == {"num_cycles": 2} and args.run_name == "12"
@@ -254,3 +257,54 @@ def test_a_config_file_does_not_write_out_of_the_folder_by_accident(tmp_path, mo
 def test_what_was_typed_is_known_even_where_it_is_the_default():
     data_args, args = parse(LabelledDataArguments, FinetuneArguments, argv=["--max_length", "256", "--no_baseline"])
     assert data_args.given == {"max_length": 256} and args.given == {"baseline": False}
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--optim", "adamw_8bit"], "--optim adamw_8bit: You need to install `bitsandbytes`"),
+        (["--optim", "galore_adamw"], "--optim galore_adamw: You need to install `galore_torch`"),
+        (["--use_liger_kernel", "true"], "--use_liger_kernel needs a package that is not installed"),
+        (
+            ["--lr_scheduler_type", "warmup_stable_decay"],
+            "argument: 'num_decay_steps'; give it as in --lr",
+        ),
+        (["--lr_scheduler_type", "cosine_with_min_lr"], "--lr_scheduler_type cosine_with_min_lr: One of min_lr"),
+        (["--lr_scheduler_type", "linear", "--lr_scheduler_kwargs", '{"a": 1}'], "--lr_scheduler_kwargs {'a': 1}"),
+        (["--eval_do_concat_batches", "false"], "--eval_do_concat_batches false: scores are those of all batches"),
+        (["--greater_is_better", "true", "--metric_for_best_model", "loss"], "the checkpoint with the highest loss"),
+        (["--torch_compile_mode", "fastest"], "--torch_compile_mode fastest: Unrecognized mode"),
+        (["--adam_beta1", "2"], "Invalid beta parameter"),
+        (["--max_grad_norm", "-1"], "--max_grad_norm -1.0: must be 0 or more"),
+        (["--label_smoothing_factor", "2"], "--label_smoothing_factor 2.0: must be below 1"),
+        (["--dataloader_num_workers", "-1"], "--dataloader_num_workers -1: must be 0 or more"),
+        (["--deepspeed", "zero2.json"], "deepspeed"),
+    ],
+)
+def test_what_training_would_stumble_over_is_told_before(argv, message):
+    with pytest.raises(UserError) as error:
+        parse(*GROUPS, argv=argv)
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_the_same_arguments_train_where_nothing_is_missing():
+    schedule = ["--lr_scheduler_type", "warmup_stable_decay", "--lr_scheduler_kwargs", '{"num_decay_steps": 3}']
+    assert parse(*GROUPS, argv=[*schedule, "--optim", "adafactor"])[2].optim == "adafactor"
+
+
+def test_a_former_name_is_told_what_it_is_today():
+    known = {**RecipeParser(GROUPS)._option_string_actions, **RecipeParser([MlmArguments])._option_string_actions}
+    for former, today in FORMER_NAMES.items():
+        assert f"--{former}" not in known, former
+        named = re.findall("--[a-z0-9_]+", today)
+        assert named or "left out" in today or re.search("variable|key|config", today), today
+        assert all(name in known for name in named), today
+    for argv in (["--overwrite_output_dir", "true"], ["--evaluation-strategy=epoch"], ["--no_cuda"]):
+        with pytest.raises(UserError, match=r"today it is --(overwrite|eval_strategy|use_cpu)$"):
+            parse(*GROUPS, argv=argv)
+
+
+def test_predict_takes_the_names_of_training_arguments(tmp_path):
+    argv = ["--input_file", "a.csv", "--output_file", "b.csv", "--disable_tqdm", "true", "--bf16", "--use_cpu"]
+    args = parse(PredictArguments, argv=argv)[0].for_trainer()
+    assert (args.disable_tqdm, args.bf16, args.use_cpu, args.do_train) == (True, True, True, False)

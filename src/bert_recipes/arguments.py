@@ -15,6 +15,7 @@ import transformers
 from transformers.integrations import get_available_reporting_integrations
 
 from .checkpoints import checkpoint_to_resume, file_in_the_way, holds_run, refuse_another_run
+from .dry_run import build_what_is_asked_for
 from .errors import UserError
 from .launch import choose_precision, form_group, launched_processes, refuse_separate_runs, use_every_core
 from .parser import RecipeParser
@@ -32,6 +33,19 @@ FACTS_OF_RUN = (
     *("seed", "data_seed", "train_sampling_strategy", "metric_for_best_model", "early_stopping_patience"),
 )
 WRITABLE = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
+# Below these, torch ends in an error from inside, or trains away from the goal.
+LEAST = {
+    **dict.fromkeys(("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"), 1),
+    **dict.fromkeys(("dataloader_prefetch_factor", "early_stopping_patience", "ddp_timeout"), 1),
+    **dict.fromkeys(
+        ("dataloader_num_workers", "max_grad_norm", "weight_decay", "label_smoothing_factor", "save_total_limit"), 0
+    ),
+}
+# What predict.py takes of transformers.TrainingArguments: the names that mean something where nothing trains.
+OF_TRAINING_ARGUMENTS = (
+    *("per_device_eval_batch_size", "precision", "bf16", "fp16", "use_cpu", "torch_compile", "dataloader_num_workers"),
+    *("eval_accumulation_steps", "disable_tqdm", "ddp_timeout"),
+)
 
 
 @dataclass
@@ -188,11 +202,18 @@ class RecipeArguments(transformers.TrainingArguments):
             raise UserError(f"--learning_rate {self.learning_rate}: must be above 0")
         if self.prediction_loss_only:
             raise UserError("--prediction_loss_only leaves out the scores that a run ends with: leave it away")
+        if not self.eval_do_concat_batches:
+            raise UserError("--eval_do_concat_batches false: scores are those of all batches together: leave it away")
         if not 0 <= self.seed < 2**32:
             raise UserError(f"--seed {self.seed}: must be 0 or more, and below 2^32")
-        for name in ("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"):
-            if getattr(self, name) < 1:
-                raise UserError(f"--{name} {getattr(self, name)}: must be 1 or more")
+        for name, least in LEAST.items():
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise UserError(f"--{name} {value}: must be {least} or more")
+        if self.label_smoothing_factor >= 1:
+            raise UserError(f"--label_smoothing_factor {self.label_smoothing_factor}: must be below 1")
+        if self.greater_is_better and "loss" in (self.metric_for_best_model or ""):
+            raise UserError("--greater_is_better true would keep the checkpoint with the highest loss: leave it out")
         if self.auto_find_batch_size and launched_processes() > 1:
             raise UserError(
                 "--auto_find_batch_size finds the size for one process, and several would each find another: "
@@ -201,7 +222,7 @@ class RecipeArguments(transformers.TrainingArguments):
         form_group(self)
         try:
             super().__post_init__()
-        except ValueError as error:
+        except (ValueError, ImportError) as error:
             raise UserError(" ".join(str(error).split())) from error
         refuse_separate_runs(self)
         if self.n_gpu > 1:
@@ -209,6 +230,8 @@ class RecipeArguments(transformers.TrainingArguments):
         missing = set(self.report_to) - {"none", "all", *get_available_reporting_integrations()}
         if missing:
             raise UserError(f"--report_to {sorted(missing)[0]}: it is not installed, or no such thing")
+        if self.do_train:
+            build_what_is_asked_for(self)
 
 
 @dataclass
@@ -367,7 +390,16 @@ class PredictArguments(CheckpointArguments):
         default=None,
         metadata={"choices": ["fp32", "bf16", "fp16"], "help": "else as launched, else the device's best"},
     )
+    bf16: bool = field(default=False, metadata={"help": "the same as --precision bf16"})
+    fp16: bool = field(default=False, metadata={"help": "the same as --precision fp16"})
     use_cpu: bool = field(default=False, metadata={"help": "even where there is a GPU"})
+    torch_compile: bool = field(default=False, metadata={"help": "compile the model first"})
+    dataloader_num_workers: int = field(default=0, metadata={"help": "processes that prepare batches"})
+    eval_accumulation_steps: int | None = field(
+        default=None, metadata={"help": "bring predictions to the CPU every so many steps"}
+    )
+    disable_tqdm: bool = field(default=False, metadata={"help": "no progress bars"})
+    ddp_timeout: int = field(default=1800, metadata={"help": "seconds that a process waits for the others"})
 
     def __post_init__(self):
         for name in ("input_file", "output_file"):
@@ -387,10 +419,9 @@ class PredictArguments(CheckpointArguments):
         return RecipeArguments(
             output_dir=str(Path(self.output_file).parent),
             overwrite=True,  # of a folder that holds a run: a prediction touches none of its files
-            per_device_eval_batch_size=self.per_device_eval_batch_size,
-            precision=self.precision,
-            use_cpu=self.use_cpu,
+            do_train=False,
             do_eval=False,
+            **{name: getattr(self, name) for name in OF_TRAINING_ARGUMENTS},
         )
 
 

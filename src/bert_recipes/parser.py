@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import json
 import re
 from dataclasses import fields
@@ -15,6 +14,7 @@ import yaml
 from transformers import HfArgumentParser
 
 from .errors import UserError
+from .former_names import unknown_name
 
 # Those of transformers.TrainingArguments that most runs set; the help shows them with the recipe's own.
 OFTEN_SET = {"output_dir", "num_train_epochs", "max_steps", "gradient_accumulation_steps", "seed", "bf16", "fp16"}
@@ -106,9 +106,3 @@ class OneNameFormatter(argparse.ArgumentDefaultsHelpFormatter):
     def add_argument(self, action):
         if not action.option_strings[0].startswith("--no_"):
             super().add_argument(action)
-
-
-def unknown_name(name: str, known, kind: str) -> str:
-    nearest = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {nearest[0]}?" if nearest else "--help lists them all"
-    return f"unknown {kind} {name.removeprefix('--') if kind == 'key' else name}: {hint}"

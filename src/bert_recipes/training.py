@@ -100,7 +100,10 @@ class Trainer(transformers.Trainer):
             # Each process reads the stream and takes its share: batches sent out by the first would need one length.
             self.accelerator.dataloader_config.dispatch_batches = False
             return super().get_train_dataloader()
-        batches = super().get_train_dataloader()
+        try:
+            batches = super().get_train_dataloader()
+        except (ValueError, AssertionError) as error:  # arguments of the data loader that do not go together
+            raise UserError(" ".join(str(error).split())) from error
         if not len(batches):
             raise UserError(
                 f"{len(self.train_dataset):,} training rows do not fill a batch, and --dataloader_drop_last drops it: "
