@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datasets import DatasetDict
 from transformers import PreTrainedTokenizerBase
 
-from .arguments import DataArguments, LabelledDataArguments, MlmArguments, ModelArguments
+from .arguments import DataArguments, LabelledDataArguments, MlmArguments, ModelArguments, split_names
 from .chunks import chunk_documents
-from .corpora import label_names, load_corpus
+from .corpora import load_corpus
 from .documents import load_documents, load_validation, texts_of_file
 from .encoding import encode_texts, sort_by_length
 from .errors import UserError
+from .labels import given_label_names, label_names
 from .masking import IGNORED, MaskedChunks, MaskedPairs
 from .models import load_or_train_tokenizer, load_tokenizer
 from .streaming import StreamedChunks
@@ -36,7 +37,8 @@ def load_classification_data(
 ) -> ClassificationData:
     """Read, check and encode the labelled text that the arguments name; the labels are those of the training split."""
     corpus = load_corpus(data_args, seed)
-    names = label_names(corpus["train"]["label"])
+    order = given_label_names(data_args) or split_names(data_args.label_column)
+    names = label_names(corpus["train"]["label"], order)
     tokenizer = load_tokenizer(model_args)
     # Saved with the model: predict.py and a pipeline cut texts where training did.
     tokenizer.model_max_length = min(data_args.max_length, tokenizer.model_max_length)
