@@ -171,6 +171,7 @@ class RecipeArguments(transformers.TrainingArguments):
         default=None, metadata={"help": "a checkpoint folder, or auto: the newest of output_dir"}
     )
 
+    label_names: list[str] | None = field(default=None, init=False)  # the flag names the classes, not Trainer's columns
     hub_strategy: str = field(default="end", metadata={"help": "what --push_to_hub uploads: end is the finished model"})
 
     default_output_dir = "outputs/run"
@@ -469,7 +470,7 @@ def parse(*dataclass_types: type, argv: list[str] | None = None) -> tuple:
 
 
 def facts_of_run(args: RecipeArguments, instances: Sequence) -> dict[str, Any]:
-    values = {name: value for instance in instances for name, value in vars(instance).items()}
+    values = {name: value for instance in reversed(instances) for name, value in vars(instance).items()}
     return {"recipe": Path(args.default_output_dir).name} | {
         name: values[name] for name in FACTS_OF_RUN if name in values
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import itertools
 import json
 import tokenize
 from collections.abc import Iterable, Sequence
@@ -34,13 +35,11 @@ def read_labels(
     """
     first = next(iter(tables))
     if columns := label_columns(tables[first], label_column):
-        return {split: columns_with_a_one(table, columns) for split, table in tables.items()}
+        return {split: ones_of_columns(table, columns) for split, table in tables.items()}
     cells = {split: unpack(table, label_column, separator) for split, table in tables.items()}
     if width := zero_one_width(cells[first]):
         names = names_of_positions(tables[first], label_column, width, names)
-        return {
-            split: positions_with_a_one(table, label_column, cells[split], names) for split, table in tables.items()
-        }
+        return {split: ones(table, label_column, cells[split], names) for split, table in tables.items()}
     multi_label = any(isinstance(cell, list) for cell in cells[first])
     check = check_lists if multi_label else check_names
     labels = {split: check(table, label_column, cells[split]) for split, table in tables.items()}
@@ -176,7 +175,7 @@ def lacks_commas(cell: Any) -> bool:
     except (tokenize.TokenError, SyntaxError):
         return False
     values = (tokenize.STRING, tokenize.NUMBER)
-    return any(kind in values and following in values for kind, following in zip(kinds, kinds[1:], strict=False))
+    return any(kind in values and following in values for kind, following in itertools.pairwise(kinds))
 
 
 # --- a 0 or 1 a class ---
@@ -205,14 +204,14 @@ def names_of_positions(table: Table, column: str, width: int, names: Sequence[st
     return names
 
 
-def positions_with_a_one(table: Table, column: str, cells: list[Any], names: Sequence[str]) -> list[list[str]]:
+def ones(table: Table, column: str, cells: list[Any], names: Sequence[str]) -> list[list[str]]:
     width = len(names)
     odd = [not isinstance(cell, list) or len(cell) != width or not all(map(is_zero_or_one, cell)) for cell in cells]
     complain(table, column, odd, f"isn't a list of {width} zeros and ones")
     return [[name for name, value in zip(names, cell, strict=True) if value] for cell in cells]
 
 
-def columns_with_a_one(table: Table, columns: list[str]) -> list[list[str]]:
+def ones_of_columns(table: Table, columns: list[str]) -> list[list[str]]:
     flags = []
     for column in columns:
         values = [

@@ -7,7 +7,7 @@ import datetime
 import io
 import json
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -61,28 +61,26 @@ def write_file(table: Table, new_columns: dict[str, list], path: Path) -> None:
 def converted(table: Table, new_columns: dict[str, list], path: Path) -> Iterable[tuple[str, Any]]:
     """Each column as the format of `path` has it: strings, values of JSON, or an Arrow array."""
     suffix = path.suffix.lower()
-    of_parquet = table.arrow is not None
+    typed = {name: table.arrow[name] for name in table.columns} if table.arrow is not None else {}
     for name, cells in {**table.columns, **new_columns}.items():
         try:
             if suffix == ".parquet":
-                yield name, table.arrow[name] if of_parquet and name in table.columns else arrow_column(name, cells)
-                continue
-            if of_parquet and name in table.columns:
-                refuse_lost_digits(table.arrow[name], cells)
-            convert: Callable[[Any], Any] = (
-                as_text if suffix in (".csv", ".tsv") else as_json if of_parquet else as_it_is
-            )
-            yield name, [convert(cell) for cell in cells]
+                yield name, typed[name] if name in typed else arrow_column(name, cells)
+            elif suffix in (".csv", ".tsv"):
+                refuse_lost_digits(typed.get(name), cells)
+                yield name, list(map(as_text, cells))
+            elif name in typed:
+                refuse_lost_digits(typed[name], cells)
+                yield name, list(map(as_json, cells))
+            else:
+                yield name, cells
         except CannotHold as error:
-            kind = f" ({table.arrow[name].type})" if of_parquet and name in table.columns else ""
-            fits = "a .parquet file can" if of_parquet else "a .jsonl file can"
+            kind = f" ({typed[name].type})" if name in typed else ""
+            fits = ".parquet" if typed else ".jsonl"
             raise UserError(
-                f"--output_file {path}: a {suffix} file can't hold column {name!r}{kind} of {table.name}: {error}; {fits}"
+                f"--output_file {path}: a {suffix} file can't hold column {name!r}{kind} of {table.name}: {error}; "
+                f"a {fits} file can"
             ) from error
-
-
-def as_it_is(cell: Any) -> Any:
-    return cell
 
 
 def as_text(cell: Any) -> str:
@@ -118,9 +116,10 @@ def as_json(cell: Any, finite: bool = True) -> Any:
     raise CannotHold(f"it has values of type {type(cell).__name__}")
 
 
-def refuse_lost_digits(column: pyarrow.ChunkedArray, cells: list[Any]) -> None:
+def refuse_lost_digits(column: pyarrow.ChunkedArray | None, cells: list[Any]) -> None:
     """Python's times of day end at microseconds: Arrow cuts what stands behind them."""
-    if pyarrow.types.is_time64(column.type) and pyarrow.chunked_array([cells], column.type) != column:
+    is_time = column is not None and pyarrow.types.is_time64(column.type)
+    if is_time and pyarrow.chunked_array([cells], column.type) != column:
         raise CannotHold("it has nanoseconds")
 
 
