@@ -5,29 +5,29 @@ accelerate launch recipes/predict.py --model_name_or_path outputs/lora --input_f
 """
 
 from bert_recipes.arguments import PredictArguments, parse
-from bert_recipes.corpora import read_file
 from bert_recipes.encoding import encode_texts
 from bert_recipes.errors import run
-from bert_recipes.inference import check_new_columns, predict
+from bert_recipes.inference import predict, read_input
 from bert_recipes.models import load_trained_classifier
 from bert_recipes.reporting import report_predictions
 from bert_recipes.training import classifier_trainer
+from bert_recipes.writing import check_output
 
 
 def main(argv=None):
     (args,) = parse(PredictArguments, argv=argv)
 
-    # Data: every column of the file, the texts checked before the model loads.
-    rows = read_file(args.input_file, args.encoding, args.text_column_names, "--input_file")
-    check_new_columns(rows, args.input_file)
+    # Data: every column of the file, and its texts; what can't be read or written is told before the model loads.
+    table, texts = read_input(args)
+    check_output(table, args.output_file)
 
     # Model: a folder that finetune.py or lora.py wrote, its adapter/, a checkpoint, or a classifier from the Hub.
     model, tokenizer = load_trained_classifier(args)
 
     # Predict, batches of like length inside, the file's order outside.
     trainer = classifier_trainer(model, args.for_trainer(), tokenizer)
-    logits, _ = predict(trainer, encode_texts(rows, tokenizer, args.text_column_names))
-    return report_predictions(trainer, logits, rows, args)
+    logits, _ = predict(trainer, encode_texts(texts, tokenizer, args.text_column_names))
+    return report_predictions(trainer, logits, table, args)
 
 
 if __name__ == "__main__":

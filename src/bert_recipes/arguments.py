@@ -25,6 +25,7 @@ UNTYPED = object()
 # Left out: what may change while a run goes on (steps, evaluations, saving, logging, precision, max_grad_norm).
 FACTS_OF_RUN = (
     *("model_name_or_path", "from_scratch", "dataset_name", "train_file", "text_columns", "label_column", "max_length"),
+    *("column_names", "label_separator", "label_names", "label_names_file"),
     *("validation_file", "max_train_samples", "max_eval_samples", "chunk_length", "streaming", "nsp"),
     *("whole_word_mask", "mlm_probability", "dropout"),
     *("freeze_encoder", "lora_r", "lora_alpha", "lora_dropout", "lora_target_modules", "use_rslora", "use_dora"),
@@ -81,6 +82,9 @@ class DataArguments:
     )
     encoding: str = field(default="utf-8", metadata={"help": "of csv, tsv, json and txt files, such as gb18030"})
     text_columns: str = field(default="text", metadata={"help": "one column, or two for a pair: title,text"})
+    column_names: str | None = field(
+        default=None, metadata={"help": "the columns of csv, tsv or txt files without a header, in order: text,label"}
+    )
     max_train_samples: int | None = field(default=None, metadata={"help": "train on this many rows, drawn by --seed"})
     max_eval_samples: int | None = field(default=None, metadata={"help": "validate on the first so many rows"})
 
@@ -93,13 +97,18 @@ class DataArguments:
                 if getattr(self, name, None):
                     raise UserError(f"--{name} needs a --train_file beside it")
         check_text_columns(self.text_columns)
+        check_column_names(self)
         for name in ("max_train_samples", "max_eval_samples", "max_test_samples"):
             if getattr(self, name, None) is not None and getattr(self, name) < 1:
                 raise UserError(f"--{name} {getattr(self, name)}: must be 1 or more")
 
     @property
     def text_column_names(self) -> list[str]:
-        return column_names(self.text_columns)
+        return split_names(self.text_columns)
+
+    @property
+    def given_column_names(self) -> list[str]:
+        return split_names(self.column_names or "")
 
 
 @dataclass
@@ -108,16 +117,22 @@ class LabelledDataArguments(DataArguments):
         default=None, metadata={"help": "where it is left out, a tenth of the training rows is held out"}
     )
     max_test_samples: int | None = field(default=None, metadata={"help": "test on the first so many rows"})
-    label_column: str = field(default="label", metadata={"help": "a list in a cell makes the task multi-label"})
+    label_column: str = field(
+        default="label",
+        metadata={"help": "a list in a cell makes the task multi-label, and so do columns of 0 and 1: toxic,insult"},
+    )
     label_separator: str | None = field(
         default=None, metadata={"help": "cut the label column at this string: multi-label from a csv"}
     )
+    label_names: str | None = field(default=None, metadata={"help": "of the classes 0, 1, 2 …, in order: a,b,c"})
+    label_names_file: str | None = field(default=None, metadata={"help": "the same as a file, a name a line"})
     max_length: int = field(
         default=256, metadata={"help": "tokens of a text or pair; the longer is cut, no further than the model reads"}
     )
 
     def __post_init__(self):
         super().__post_init__()
+        check_label_names(self)
         if self.max_length < 8:
             raise UserError(f"--max_length {self.max_length}: must be 8 or more")
 
@@ -171,6 +186,7 @@ class RecipeArguments(transformers.TrainingArguments):
         default=None, metadata={"help": "a checkpoint folder, or auto: the newest of output_dir"}
     )
 
+    label_names: list[str] | None = field(default=None, init=False)  # the flag names the classes, not Trainer's columns
     hub_strategy: str = field(default="end", metadata={"help": "what --push_to_hub uploads: end is the finished model"})
 
     default_output_dir = "outputs/run"
@@ -323,14 +339,35 @@ class MlmArguments(RecipeArguments):
             raise UserError("--streaming needs --max_steps: nobody has counted how many steps one pass is")
 
 
-def column_names(text_columns: str) -> list[str]:
-    return [name.strip() for name in text_columns.split(",") if name.strip()]
+def split_names(names: str) -> list[str]:
+    return [name.strip() for name in names.split(",") if name.strip()]
 
 
 def check_text_columns(text_columns: str) -> None:
-    names = column_names(text_columns)
+    names = split_names(text_columns)
     if not 1 <= len(names) <= 2 or len(set(names)) < len(names):
         raise UserError(f"--text_columns {text_columns}: name one column, or two for a pair such as title,text")
+
+
+def check_column_names(args: DataArguments | PredictArguments) -> None:
+    names = args.given_column_names
+    if len(set(names)) < len(names):
+        raise UserError(f"--column_names {args.column_names}: each column needs a name of its own")
+    if names and getattr(args, "dataset_name", None):
+        raise UserError("--column_names is for files: give a --train_file, or leave it out")
+    labels = split_names(getattr(args, "label_column", "")) if isinstance(args, LabelledDataArguments) else []
+    for name in [*args.text_column_names, *labels] if names else []:
+        if name not in names:
+            argument = "label_column" if name in labels else "text_columns"
+            raise UserError(f"--{argument} {name}: --column_names {args.column_names} has no such column")
+
+
+def check_label_names(args: LabelledDataArguments | PredictArguments) -> None:
+    names = split_names(args.label_names or "")
+    if args.label_names and args.label_names_file:
+        raise UserError("--label_names and --label_names_file are both given: keep one of them")
+    if len(set(names)) < len(names):
+        raise UserError(f"--label_names {args.label_names}: each class needs a name of its own")
 
 
 def choose_output_dir(args: RecipeArguments) -> str:
@@ -385,6 +422,13 @@ class PredictArguments(CheckpointArguments):
     text_columns: str = field(default="text", metadata={"help": "one column, or two for a pair: title,text"})
     label_column: str = field(default="label", metadata={"help": "where the file has it, the metrics are reported too"})
     label_separator: str = field(default=";", metadata={"help": "between the labels of a row that has several"})
+    column_names: str | None = field(
+        default=None, metadata={"help": "the columns of a csv, tsv or txt file without a header, in order: text,label"}
+    )
+    label_names: str | None = field(
+        default=None, metadata={"help": "of the file's classes 0, 1, 2 …, in order, to score them: a,b,c"}
+    )
+    label_names_file: str | None = field(default=None, metadata={"help": "the same as a file, a name a line"})
     per_device_eval_batch_size: int = field(default=64, metadata={"help": "rows a step on each device"})
     precision: str | None = field(
         default=None,
@@ -406,6 +450,8 @@ class PredictArguments(CheckpointArguments):
             if not getattr(self, name):
                 raise UserError(f"--{name} is missing: name a file")
         check_text_columns(self.text_columns)
+        check_column_names(self)
+        check_label_names(self)
         if Path(self.output_file).suffix not in WRITABLE:
             raise UserError(f"--output_file {self.output_file}: must end in {', '.join(WRITABLE)}")
         if Path(self.output_file).exists() and not self.overwrite:
@@ -413,7 +459,11 @@ class PredictArguments(CheckpointArguments):
 
     @property
     def text_column_names(self) -> list[str]:
-        return column_names(self.text_columns)
+        return split_names(self.text_columns)
+
+    @property
+    def given_column_names(self) -> list[str]:
+        return split_names(self.column_names or "")
 
     def for_trainer(self) -> RecipeArguments:
         return RecipeArguments(
@@ -452,7 +502,7 @@ def parse(*dataclass_types: type, argv: list[str] | None = None) -> tuple:
 
 
 def facts_of_run(args: RecipeArguments, instances: Sequence) -> dict[str, Any]:
-    values = {name: value for instance in instances for name, value in vars(instance).items()}
+    values = {name: value for instance in reversed(instances) for name, value in vars(instance).items()}
     return {"recipe": Path(args.default_output_dir).name} | {
         name: values[name] for name in FACTS_OF_RUN if name in values
     }

@@ -8,12 +8,20 @@ from dataclasses import dataclass
 from datasets import DatasetDict
 from transformers import PreTrainedTokenizerBase
 
-from .arguments import ClassifierArguments, DataArguments, LabelledDataArguments, MlmArguments, ModelArguments
+from .arguments import (
+    ClassifierArguments,
+    DataArguments,
+    LabelledDataArguments,
+    MlmArguments,
+    ModelArguments,
+    split_names,
+)
 from .chunks import chunk_documents
-from .corpora import label_names, load_corpus
+from .corpora import load_corpus
 from .documents import load_documents, load_validation, texts_of_file
 from .encoding import encode_texts, sort_by_length
 from .errors import UserError
+from .labels import given_label_names, label_names
 from .masking import IGNORED, MaskedChunks, MaskedPairs
 from .models import MULTI_LABEL, SINGLE_LABEL, names_as_trained
 from .streaming import StreamedChunks
@@ -39,7 +47,9 @@ def load_classification_data(
     the order of a checkpoint that was trained on them already."""
     corpus = load_corpus(data_args, args.seed)
     problem_type = SINGLE_LABEL if isinstance(corpus["train"]["label"][0], str) else MULTI_LABEL
-    names = names_as_trained(model_args, label_names(corpus["train"]["label"]), problem_type, args.do_train)
+    order = given_label_names(data_args) or split_names(data_args.label_column)
+    names = label_names(corpus["train"]["label"], order)
+    names = names_as_trained(model_args, names, problem_type, args.do_train)
     tokenizer = load_tokenizer(model_args)
     # Saved with the model: predict.py and a pipeline cut texts where training did.
     tokenizer.model_max_length = min(data_args.max_length, tokenizer.model_max_length)

@@ -15,7 +15,8 @@ from datasets.exceptions import DatasetGenerationError
 
 from .arguments import DataArguments
 from .builtin_corpora import SOURCES, load_builtin, normalise
-from .corpora import find_column, load_from_hub, read_texts
+from .columns import find_column, read_texts
+from .corpora import load_from_hub
 from .errors import UserError
 from .files import Row, Table, iterate_rows
 
@@ -83,7 +84,8 @@ def store(source: Dataset | str, data_args: DataArguments, split: str) -> Datase
     # code is what read it.
     status = Path(source).stat()
     options = {"path": source, "encoding": data_args.encoding, "argument": f"--{split}_file"}
-    options |= {"text_columns": tuple(columns), "version": (status.st_size, status.st_mtime_ns, code_fingerprint())}
+    options |= {"text_columns": tuple(columns), "column_names": tuple(data_args.given_column_names)}
+    options |= {"version": (status.st_size, status.st_mtime_ns, code_fingerprint())}
     return write(texts_of_file, features, options)
 
 
@@ -110,9 +112,14 @@ def texts_of_rows(rows: Dataset, name: str, text_columns: tuple[str, ...], versi
 
 
 def texts_of_file(
-    path: str, encoding: str, argument: str, text_columns: tuple[str, ...], version: tuple | None = None
+    path: str,
+    encoding: str,
+    argument: str,
+    text_columns: tuple[str, ...],
+    column_names: tuple[str, ...] = (),
+    version: tuple | None = None,
 ) -> Iterator[Row]:
-    for number, row in iterate_rows(path, encoding, list(text_columns), argument):
+    for number, row in iterate_rows(path, encoding, list(text_columns), argument, column_names):
         yield checked(row, Path(path).name, number, text_columns)
 
 

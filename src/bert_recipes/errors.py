@@ -79,6 +79,12 @@ def leave_group() -> None:
         torch.distributed.destroy_process_group()
 
 
+def tell(message: str) -> None:
+    """Say in one line, once for all processes of a launch, what a person would want to know."""
+    if os.environ.get("RANK", "0") == "0":
+        print(message, flush=True)
+
+
 def exit_with(error: UserError) -> NoReturn:
     if os.environ.get("RANK", "0") == "0" or error.own:
         print(f"error: {error}", file=sys.stderr, flush=True)

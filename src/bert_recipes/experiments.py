@@ -57,7 +57,8 @@ SHUFFLED = " (shuffled)"  # behind the columns' names: titles of other rows
 # What an experiment may not change half-way: results of either side could not be compared.
 FIXED = (
     "model_name_or_path", "revision", "weights", "data", "dataset_name", "encoding", "text_columns", "label_column",
-    "label_separator", "max_length", "max_train_samples", "max_eval_samples", "max_test_samples",
+    "column_names", "label_separator", "label_names", "label_names_file",
+    "max_length", "max_train_samples", "max_eval_samples", "max_test_samples",
     "pretraining_epochs", "steps_at_100_labels", "batch_size", "trial_labels", "precision",
 )  # fmt: skip
 

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
-import pandas
 from datasets import Dataset
 from scipy.special import expit, softmax
 from transformers import EvalPrediction
 
-from .corpora import plain
+from .arguments import PredictArguments, split_names
+from .columns import read_texts
 from .encoding import label_vector
 from .errors import UserError
+from .files import Table, read_table
+from .labels import Labels, as_list, given_label_names, read_labels
 from .metrics import MEAN_LOSS, classification_metrics, decide
 from .training import Trainer
 
 LABEL_JOINT = ";"  # between the labels of a row that has several
+
+
+def read_input(args: PredictArguments) -> tuple[Table, Dataset]:
+    """The whole of the input file, and its texts, checked, as the model reads them."""
+    columns = args.text_column_names
+    table = read_table(args.input_file, args.encoding, columns, "--input_file", args.given_column_names)
+    return table, Dataset.from_dict(read_texts(table, columns))
 
 
 def predict(trainer: Trainer, dataset: Dataset, metric_key_prefix: str = "test") -> tuple[np.ndarray, dict[str, float]]:
@@ -59,47 +67,30 @@ def join_labels(labels: Sequence[str] | Sequence[list[str]], label_names: Sequen
 
 
 def score_file(
-    logits: np.ndarray, rows: Dataset, label_column: str, label_names: Sequence[str], label_separator: str | None
+    logits: np.ndarray, table: Table, args: PredictArguments, label_names: Sequence[str], multi_label: bool
 ) -> dict[str, float]:
-    """The metrics of `rows` where they have a label column that the model knows every label of, else none.
-
-    `label_separator` cuts the cells of a multi-label file; None stands for one label a row.
-    """
-    if label_column not in rows.column_names:
+    """The metrics of a file where it has labels that the model knows; else none, and a line that says why."""
+    columns = {args.label_column, *split_names(args.label_column)}
+    if not columns & table.columns.keys():
         return {}
-    label_ids = {name: index for index, name in enumerate(label_names)}
-    labels = rows[label_column]
-    if label_separator is not None:
-        cells = [cell if isinstance(cell, list) else plain(cell).split(label_separator) for cell in labels]
-        labels = [[name for part in cell if (name := plain(part).strip())] for cell in cells]
-    else:
-        labels = [plain(label).strip() for label in labels]
-    unknown = {name for label in labels for name in ([label] if isinstance(label, str) else label)} - label_ids.keys()
-    if unknown:
-        print(f"No metrics: column {label_column!r} has {sorted(unknown)[0]!r}, which is no label of this model")
+    separator = args.label_separator if multi_label else None
+    try:
+        (labels,) = read_labels({"input": table}, args.label_column, separator, given_label_names(args)).values()
+        check_known(labels, label_names, multi_label, args)
+    except UserError as error:
+        print(f"No metrics: {error}")
         return {}
-    label_ids = np.array([label_vector(label, label_ids) for label in labels])
+    ids = {name: index for index, name in enumerate(label_names)}
+    label_ids = np.array([label_vector(label, ids) for label in labels])
     scores = classification_metrics(EvalPrediction(predictions=logits, label_ids=label_ids))
     return {name: value for name, value in scores.items() if name != MEAN_LOSS}
 
 
-def write_file(rows: Dataset, new_columns: dict[str, list], path: Path) -> None:
-    """Write the columns of `rows` and behind them the new ones, in the format that the file's name says."""
-    # Arrow's own types: pandas would turn a column of integers with a gap into floats.
-    frame = rows.with_format("arrow")[:].to_pandas(types_mapper=pandas.ArrowDtype).assign(**new_columns)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    match path.suffix:
-        case ".csv" | ".tsv" as suffix:
-            frame.to_csv(path, index=False, sep="," if suffix == ".csv" else "\t")
-        case ".jsonl":
-            frame.to_json(path, orient="records", lines=True, force_ascii=False)
-        case ".json":
-            frame.to_json(path, orient="records", force_ascii=False, indent=2)
-        case ".parquet":
-            frame.to_parquet(path, index=False)
-
-
-def check_new_columns(rows: Dataset, path: str) -> None:
-    for name in ("prediction", "score"):
-        if name in rows.column_names:
-            raise UserError(f"--input_file {path} has a column {name!r} already: rename or remove it")
+def check_known(labels: Labels, label_names: Sequence[str], multi_label: bool, args: PredictArguments) -> None:
+    if isinstance(labels[0], list) != multi_label:
+        has, gives = ("one label", "several") if multi_label else ("lists of labels", "one")
+        raise UserError(f"column {args.label_column!r} has {has} a row, and the model gives {gives}")
+    unknown = {name for label in labels for name in as_list(label)} - set(label_names)
+    if unknown:
+        advice = " (--label_names names class numbers)" if min(unknown).isdigit() else ""
+        raise UserError(f"column {args.label_column!r} has {min(unknown)!r}, which is no label of this model{advice}")

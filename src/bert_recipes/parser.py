@@ -38,8 +38,9 @@ class RecipeParser(HfArgumentParser):
         inherited = self.add_argument_group("everything else of transformers.TrainingArguments")
         types = get_type_hints(dtype)
         for field in fields(dtype):
-            field.type = types[field.name]
-            self._parse_dataclass_field(recipe if field.name in own | OFTEN_SET else inherited, field)
+            if field.init:
+                field.type = types[field.name]
+                self._parse_dataclass_field(recipe if field.name in own | OFTEN_SET else inherited, field)
 
     def error(self, message: str):
         raise UserError(re.sub("/--[a-z0-9-]+", "", message))  # --learning_rate/--learning-rate: one name is enough

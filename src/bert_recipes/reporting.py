@@ -11,18 +11,19 @@ from pathlib import Path
 
 import numpy as np
 import yaml
-from datasets import Dataset
 from huggingface_hub import upload_folder
 
+from . import files
 from .arguments import DataArguments, LabelledDataArguments, ModelArguments, PredictArguments
 from .baseline import score_baseline
 from .corpora import corpus_fingerprint
 from .data import ClassificationData
 from .figures import draw_confusion, draw_training
-from .inference import join_labels, name_predictions, predict, score_file, write_file
+from .inference import join_labels, name_predictions, predict, score_file
 from .masking import MaskedChunks
 from .models import MULTI_LABEL
 from .training import Trainer
+from .writing import write_file
 
 Results = dict[str, float]
 Table = list[list[str]]  # a heading, then a line each
@@ -54,7 +55,8 @@ def report_classifier(
     if args.do_predict:
         predictions = name_predictions(logits, data.label_names, data.problem_type == MULTI_LABEL)
         labels = join_labels(test["label"], data.label_names)
-        write_file(test, {"label": labels, **predictions}, output_dir / "predictions.csv")
+        rows = files.Table("the test split", test.to_dict(), range(len(test)))
+        write_file(rows, {"label": labels, **predictions}, output_dir / "predictions.csv")
         confusion = output_dir / "figures" / "confusion.png"
         draw_confusion(test["label"], predictions["prediction"], data.label_names, confusion)
     if args.baseline and args.do_predict:
@@ -103,7 +105,7 @@ def report_masked_lm(
     return results
 
 
-def report_predictions(trainer: Trainer, logits: np.ndarray, rows: Dataset, args: PredictArguments) -> Results:
+def report_predictions(trainer: Trainer, logits: np.ndarray, table: files.Table, args: PredictArguments) -> Results:
     """Write the labelled file; where it had labels of its own, score them and return the metrics."""
     trainer.end()
     if not trainer.is_world_process_zero():
@@ -111,12 +113,11 @@ def report_predictions(trainer: Trainer, logits: np.ndarray, rows: Dataset, args
     config = trainer.model.config
     label_names = [config.id2label[index] for index in range(config.num_labels)]
     multi_label = config.problem_type == MULTI_LABEL
-    write_file(rows, name_predictions(logits, label_names, multi_label), Path(args.output_file))
-    separator = args.label_separator if multi_label else None
-    scores = score_file(logits, rows, args.label_column, label_names, separator)
+    write_file(table, name_predictions(logits, label_names, multi_label), Path(args.output_file))
+    scores = score_file(logits, table, args, label_names, multi_label)
     if scores:
         print_table([["", *scores], [args.input_file, *(f"{value:.4f}" for value in scores.values())]])
-    print(f"\n{len(rows):,} rows labelled, saved in {args.output_file}")
+    print(f"\n{len(table.numbers):,} rows labelled, saved in {args.output_file}")
     return scores
 
 

@@ -25,12 +25,13 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel, Pr
 
 from .arguments import DataArguments, FinetuneArguments, LabelledDataArguments, MlmArguments, ModelArguments, parse
 from .baseline import score_baseline
-from .corpora import label_names, load_corpus
+from .corpora import load_corpus
 from .data import load_pretraining_data
 from .documents import load_documents
 from .encoding import join_columns
 from .errors import LostProcess, UserError
 from .evidence import loss_with_head, representations, similarity_by_layer, weight_changes
+from .labels import label_names
 from .launch import available_cores
 from .masking import MaskedChunks
 from .memory import peak_memory_mb

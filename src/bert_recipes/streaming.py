@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import itertools
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +15,8 @@ from .arguments import DataArguments, MlmArguments
 from .chunks import Chunker
 from .documents import checked
 from .errors import UserError
-from .files import Row, check_record, encoding_advice
+from .files import Row, check_record, parse_json
+from .lines import encoding_advice
 from .masking import Example, MaskedChunks, MaskedPairs
 
 BLOCK_BYTES = 1 << 20  # a block in memory, as text, tokens and masks, takes some 30 MB
@@ -40,6 +40,8 @@ class StreamedChunks(torch.utils.data.IterableDataset):
             )
         if codecs.lookup(self.encoding).name.startswith(("utf-16", "utf-32")):
             raise UserError(f"--streaming can't tell the lines of {self.encoding}: save the file as utf-8")
+        if data_args.column_names:
+            raise UserError("--streaming reads one text a line: leave --column_names out, or --streaming")
         if data_args.max_train_samples:
             raise UserError("--streaming reads all of the file: leave --max_train_samples out, or --streaming")
         if args.dataloader_num_workers:
@@ -135,8 +137,8 @@ class StreamedChunks(torch.utils.data.IterableDataset):
             ) from error
 
     def parse(self, text: str, place: str) -> Row:
-        try:
-            record = {self.text_columns[0]: text} if self.path.suffix.lower() == ".txt" else json.loads(text)
-        except json.JSONDecodeError as error:
-            raise UserError(f"row {place} of {self.path.name} is not JSON: {error.msg}") from error
+        if self.path.suffix.lower() == ".txt":
+            record = {self.text_columns[0]: text}
+        else:
+            record = parse_json(text, f"row {place} of {self.path.name}")
         return checked(check_record(self.path.name, place, record), self.path.name, place, self.text_columns)
