@@ -16,7 +16,7 @@ def main(argv=None):
     model_args, data_args, training_args = parse(ModelArguments, LabelledDataArguments, FinetuneArguments, argv=argv)
 
     # Data: text -> token ids; the label list comes from the training split alone.
-    data = load_classification_data(model_args, data_args, training_args)
+    data = load_classification_data(model_args, data_args, training_args.seed, training_args.do_train)
 
     # Model: the pretrained encoder with a new head; every weight moves, unless --freeze_encoder.
     model = load_classifier(

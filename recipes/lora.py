@@ -17,7 +17,7 @@ def main(argv=None):
     model_args, data_args, training_args = parse(ModelArguments, LabelledDataArguments, LoraArguments, argv=argv)
 
     # Data: the same task, text and splits as finetune.py.
-    data = load_classification_data(model_args, data_args, training_args)
+    data = load_classification_data(model_args, data_args, training_args.seed, training_args.do_train)
 
     # Model: adapters beside the frozen projections; head and pooler are new, so they train in full.
     model = add_lora(

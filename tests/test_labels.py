@@ -13,6 +13,7 @@ from bert_recipes.errors import UserError
 from bert_recipes.files import Table
 from bert_recipes.inference import score_file
 from bert_recipes.labels import given_label_names, label_names, read_labels
+from bert_recipes.models import MULTI_LABEL
 
 
 def table(cells, name="a.jsonl", column="label"):
@@ -77,7 +78,7 @@ def test_the_models_labels_stand_in_the_order_given(tmp_path, tiny_model, capsys
     path.write_text("\n".join(map(json.dumps, rows)))
     data_args = LabelledDataArguments(train_file=str(path), label_names="丁,丙,乙,甲")
     data = load_classification_data(ModelArguments(str(tiny_model)), data_args, seed=1)
-    assert data.label_names == ["丁", "乙", "甲"] and data.multi_label
+    assert data.label_names == ["丁", "乙", "甲"] and data.problem_type == MULTI_LABEL
     assert "a.jsonl: no row has the label 丙: the model does not learn it" in capsys.readouterr().out
     for row, encoded in zip(data.corpus["train"], data.encoded["train"], strict=True):
         assert encoded["labels"] == [float(name in row["label"]) for name in data.label_names]
@@ -85,7 +86,7 @@ def test_the_models_labels_stand_in_the_order_given(tmp_path, tiny_model, capsys
     path.write_text("text,毒,骂\n" + "".join(f"第{n}条,{n % 2},{n % 3 % 2}\n" for n in range(40)))
     data_args = LabelledDataArguments(train_file=str(path), label_column="骂,毒")
     data = load_classification_data(ModelArguments(str(tiny_model)), data_args, seed=1)
-    assert data.label_names == ["骂", "毒"] and data.multi_label
+    assert data.label_names == ["骂", "毒"] and data.problem_type == MULTI_LABEL
 
 
 # --- printed lists ---

@@ -9,7 +9,6 @@ from datasets import DatasetDict
 from transformers import PreTrainedTokenizerBase
 
 from .arguments import (
-    ClassifierArguments,
     DataArguments,
     LabelledDataArguments,
     MlmArguments,
@@ -41,15 +40,15 @@ class ClassificationData:
 
 
 def load_classification_data(
-    model_args: ModelArguments, data_args: LabelledDataArguments, args: ClassifierArguments
+    model_args: ModelArguments, data_args: LabelledDataArguments, seed: int, train: bool = True
 ) -> ClassificationData:
     """Read, check and encode the labelled text that the arguments name; the labels are those of the training split, in
-    the order of a checkpoint that was trained on them already."""
-    corpus = load_corpus(data_args, args.seed)
+    the order of a checkpoint that was trained on them already (where nothing is to `train` it may have more)."""
+    corpus = load_corpus(data_args, seed)
     problem_type = SINGLE_LABEL if isinstance(corpus["train"]["label"][0], str) else MULTI_LABEL
     order = given_label_names(data_args) or split_names(data_args.label_column)
     names = label_names(corpus["train"]["label"], order)
-    names = names_as_trained(model_args, names, problem_type, args.do_train)
+    names = names_as_trained(model_args, names, problem_type, train)
     tokenizer = load_tokenizer(model_args)
     # Saved with the model: predict.py and a pipeline cut texts where training did.
     tokenizer.model_max_length = min(data_args.max_length, tokenizer.model_max_length)

@@ -93,9 +93,13 @@ def fields_of(name: str, path: Path) -> set[str]:
             names |= fields_of(base.attr, transformers_folder() / "training_args.py")
         else:
             names |= fields_of(base.id, path)
-    fields = [node for node in found.body if isinstance(node, ast.AnnAssign) and "ClassVar" not in ast.unparse(node)]
-    names |= {field.target.id for field in fields}
-    return names | {f"no_{field.target.id}" for field in fields if ast.unparse(field.annotation) == "bool"}
+    for field in [node for node in found.body if isinstance(node, ast.AnnAssign)]:
+        name, source = field.target.id, ast.unparse(field)
+        if "ClassVar" in source or "init=False" in source:  # no argument, and hides one of a base
+            names.discard(name)
+        else:
+            names |= {name, f"no_{name}"} if ast.unparse(field.annotation) == "bool" else {name}
+    return names
 
 
 def imports_of(tree: ast.Module) -> Iterator[tuple[str, Path]]:
