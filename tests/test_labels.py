@@ -13,7 +13,7 @@ from bert_recipes.errors import UserError
 from bert_recipes.files import Table
 from bert_recipes.inference import score_file
 from bert_recipes.labels import given_label_names, label_names, read_labels
-from bert_recipes.models import MULTI_LABEL
+from bert_recipes.problems import MULTI_LABEL
 
 
 def table(cells, name="a.jsonl", column="label"):

@@ -30,8 +30,6 @@ from bert_recipes.evidence import loss_with_head
 from bert_recipes.losses import masked_language_model_loss
 from bert_recipes.masking import MaskedChunks
 from bert_recipes.models import (
-    MULTI_LABEL,
-    SINGLE_LABEL,
     count_parameters,
     guess_by_frequency,
     load_classifier,
@@ -40,6 +38,7 @@ from bert_recipes.models import (
     sparse_head,
 )
 from bert_recipes.pretrained import EMBEDDED_MODELS
+from bert_recipes.problems import MULTI_LABEL, SINGLE_LABEL
 
 TEXTS = ["房间很干净，服务也好。", "这本书不值得买，纸张太差", "电池只能用两个小时"]
 

@@ -19,13 +19,14 @@ from .dry_run import build_what_is_asked_for
 from .errors import UserError
 from .launch import choose_precision, form_group, launched_processes, refuse_separate_runs, use_every_core
 from .parser import RecipeParser
+from .problems import PROBLEM_TYPES
 
 UNTYPED = object()
 # What the weights, the optimizer's moments, the schedule, the order of the rows and the best score so far come from.
 # Left out: what may change while a run goes on (steps, evaluations, saving, logging, precision, max_grad_norm).
 FACTS_OF_RUN = (
     *("model_name_or_path", "from_scratch", "dataset_name", "train_file", "text_columns", "label_column", "max_length"),
-    *("column_names", "label_separator", "label_names", "label_names_file"),
+    *("column_names", "label_separator", "label_names", "label_names_file", "problem_type"),
     *("validation_file", "max_train_samples", "max_eval_samples", "chunk_length", "streaming", "nsp"),
     *("whole_word_mask", "mlm_probability", "dropout"),
     *("freeze_encoder", "lora_r", "lora_alpha", "lora_dropout", "lora_target_modules", "use_rslora", "use_dora"),
@@ -33,6 +34,8 @@ FACTS_OF_RUN = (
     *("adam_beta1", "adam_beta2", "adam_epsilon", "weight_decay", "label_smoothing_factor"),
     *("seed", "data_seed", "train_sampling_strategy", "metric_for_best_model", "early_stopping_patience"),
 )
+# Scores to choose the best checkpoint by.
+OF_CLASSES, OF_NUMBERS = ("macro_f1", "accuracy", "macro_precision", "macro_recall"), ("pearson", "spearman")
 WRITABLE = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 # Below these, torch ends in an error from inside, or trains away from the goal.
 LEAST = {
@@ -126,6 +129,13 @@ class LabelledDataArguments(DataArguments):
     )
     label_names: str | None = field(default=None, metadata={"help": "of the classes 0, 1, 2 …, in order: a,b,c"})
     label_names_file: str | None = field(default=None, metadata={"help": "the same as a file, a name a line"})
+    problem_type: str | None = field(
+        default=None,
+        metadata={
+            "choices": PROBLEM_TYPES,
+            "help": "regression: the labels are numbers; else they are classes, several a row where a cell is a list",
+        },
+    )
     max_length: int = field(
         default=256, metadata={"help": "tokens of a text or pair; the longer is cut, no further than the model reads"}
     )
@@ -256,10 +266,20 @@ class ClassifierArguments(RecipeArguments):
     metric_for_best_model: str = field(
         default="macro_f1",
         metadata={
-            "choices": ["macro_f1", "accuracy", "macro_precision", "macro_recall", "loss"],
-            "help": "the validation score that the best checkpoint has most (loss: least) of",
+            "choices": [*OF_CLASSES, *OF_NUMBERS, "loss"],
+            "help": "the validation score that the best checkpoint has most (loss: least) of; of a regression pearson",
         },
     )
+
+    def keep_best_by_correlation(self) -> None:
+        """Of a regression, which has no F1, the best checkpoint is the one with the highest Pearson correlation."""
+        if self.metric_for_best_model in OF_CLASSES:
+            if "metric_for_best_model" in getattr(self, "given", {}):
+                raise UserError(
+                    f"--metric_for_best_model {self.metric_for_best_model} is for classes: a regression has "
+                    f"{', '.join(OF_NUMBERS)} and loss"
+                )
+            self.metric_for_best_model = OF_NUMBERS[0]
 
 
 @dataclass

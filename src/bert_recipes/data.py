@@ -22,7 +22,8 @@ from .encoding import encode_texts, sort_by_length
 from .errors import UserError
 from .labels import given_label_names, label_names
 from .masking import IGNORED, MaskedChunks, MaskedPairs
-from .models import MULTI_LABEL, SINGLE_LABEL, names_as_trained
+from .models import names_as_trained
+from .problems import MULTI_LABEL, SINGLE_LABEL
 from .streaming import StreamedChunks
 from .tokenization import load_or_train_tokenizer, load_tokenizer
 

@@ -41,7 +41,10 @@ def encode_texts(
     return corpus.map(encode, batched=True, remove_columns=columns, desc="Tokenizing")
 
 
-def label_vector(label: str | list[str], label_ids: dict[str, int]) -> int | list[float]:
+def label_vector(label: str | list[str] | float, label_ids: dict[str, int]) -> int | list[float] | float:
+    """A class number, a 0 or 1 for each class, or a regression's number as it is."""
+    if isinstance(label, float):
+        return label
     if isinstance(label, str):
         return label_ids[label]
     return [float(name in label) for name in label_ids]

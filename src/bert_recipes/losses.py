@@ -19,11 +19,14 @@ LossFunction = Callable[[ModelOutput, torch.Tensor, torch.Tensor | int | None], 
 
 
 def classification_loss(label_smoothing: float = 0.0) -> LossFunction:
-    """Cross-entropy for labels of shape (rows,); binary cross-entropy for float labels of shape (rows, classes)."""
+    """Cross-entropy for labels of shape (rows,), squared error where they are floats; binary cross-entropy for float
+    labels of shape (rows, classes)."""
 
     def loss(outputs: ModelOutput, labels: torch.Tensor, num_items_in_batch=None) -> torch.Tensor:
         logits = outputs["logits"].float()
-        if labels.is_floating_point():
+        if labels.is_floating_point() and labels.ndim == 1:
+            total = functional.mse_loss(logits.squeeze(-1), labels, reduction="sum")
+        elif labels.is_floating_point():
             smoothed = labels * (1 - label_smoothing) + label_smoothing / 2
             total = functional.binary_cross_entropy_with_logits(logits, smoothed, reduction="sum")
         else:

@@ -8,6 +8,7 @@ import datasets
 import evaluate
 import numpy as np
 import torch
+from scipy import stats
 from scipy.special import expit, log_softmax
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 from torch.nn import functional
@@ -64,6 +65,19 @@ def classification_metrics(evaluation: EvalPrediction) -> dict[str, float]:
         mean_loss = -log_softmax(logits, axis=-1)[np.arange(len(labels)), labels].mean()
     scores = load_metric(multi_label).compute(predictions=decide(logits, multi_label), references=labels.astype(int))
     return {**scores, MEAN_LOSS: float(mean_loss)}
+
+
+def regression_metrics(evaluation: EvalPrediction) -> dict[str, float]:
+    """`compute_metrics` of a regression, logits of shape (rows, 1): mean squared error, and the correlations of Pearson
+    and Spearman in [-1, 1], 0 where all predictions or all labels are one number."""
+    predictions = np.asarray(evaluation.predictions, dtype=np.float64).reshape(-1)
+    labels = np.asarray(evaluation.label_ids, dtype=np.float64)
+    squared_error = float(np.square(predictions - labels).mean())
+    scores = {"mse": squared_error, "pearson": 0.0, "spearman": 0.0, MEAN_LOSS: squared_error}
+    if len(set(predictions)) > 1 and len(set(labels)) > 1:
+        scores["pearson"] = float(stats.pearsonr(predictions, labels).statistic)
+        scores["spearman"] = float(stats.spearmanr(predictions, labels).statistic)
+    return scores
 
 
 def token_losses(logits: torch.Tensor | tuple, labels: torch.Tensor | tuple) -> tuple[torch.Tensor, ...]:

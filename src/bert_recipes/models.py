@@ -34,12 +34,12 @@ from .pretrained import (
     say_what_is_new,
     with_names_of_today,
 )
+from .problems import SINGLE_LABEL
 from .streaming import StreamedChunks
 from .tokenization import load_tokenizer
 
 MASKED_LM_HEAD = "masked-language-model head"
 CLASSIFIER = "ForSequenceClassification"  # how the names of such classes end
-SINGLE_LABEL, MULTI_LABEL = "single_label_classification", "multi_label_classification"
 
 
 def weights_fingerprint(model_args: CheckpointArguments) -> str:

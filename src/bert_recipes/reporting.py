@@ -21,7 +21,7 @@ from .data import ClassificationData
 from .figures import draw_confusion, draw_training
 from .inference import join_labels, name_predictions, predict, score_file
 from .masking import MaskedChunks
-from .models import MULTI_LABEL
+from .problems import MULTI_LABEL
 from .training import Trainer
 from .writing import write_file
 

@@ -45,8 +45,15 @@ from .errors import UserError
 from .losses import classification_loss, masked_language_model_loss, pretraining_loss
 from .masking import IGNORED, MaskedChunks, MaskedLanguageModelCollator
 from .memory import give_back_holes, keep_freed_memory, peak_memory_mb
-from .metrics import MEAN_LOSS, classification_metrics, masked_language_model_metrics, token_losses
+from .metrics import (
+    MEAN_LOSS,
+    classification_metrics,
+    masked_language_model_metrics,
+    regression_metrics,
+    token_losses,
+)
 from .models import count_parameters
+from .problems import REGRESSION
 from .stops import StopTogether, end_of_training, failures_told
 from .streaming import StreamedChunks
 
@@ -313,6 +320,10 @@ def classifier_trainer(
 ) -> Trainer:
     """A Trainer for encoded texts (`encoding.encode_texts`): with the splits train and validation, or to predict."""
     args.learning_rate = args.learning_rate or suitable_learning_rate(args, model.config)
+    compute_metrics = classification_metrics
+    if model.config.problem_type == REGRESSION:
+        compute_metrics = regression_metrics
+        args.keep_best_by_correlation()
     return Trainer(
         model=model,
         args=args,
@@ -321,9 +332,16 @@ def classifier_trainer(
         processing_class=tokenizer,
         data_collator=DataCollatorWithPadding(tokenizer, pad_to_multiple_of=PAD_TO_MULTIPLE_OF),
         compute_loss_func=classification_loss(args.label_smoothing_factor),
-        compute_metrics=classification_metrics,
-        loss_of_guessing=math.log(model.config.num_labels),
+        compute_metrics=compute_metrics,
+        loss_of_guessing=loss_of_guessing(model.config, dataset),
     )
+
+
+def loss_of_guessing(config: PretrainedConfig, dataset: DatasetDict | None) -> float:
+    """Of all classes alike, or of a regression's mean."""
+    if config.problem_type != REGRESSION:
+        return math.log(config.num_labels)
+    return float(np.var(dataset["train"]["labels"][:])) if dataset else 0.0
 
 
 def masked_language_model_trainer(model: PreTrainedModel, args: MlmArguments, data: PretrainingData) -> Trainer:
