@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate.utils import broadcast_object_list
+from huggingface_hub.errors import HTTPError
 from peft import LoraConfig, PeftConfig, PeftModel, TaskType, get_peft_model
 from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
 from safetensors import SafetensorError
@@ -31,6 +32,7 @@ from .checkpoints import checkpoint_to_resume
 from .corpora import sha256
 from .encoding import PAD_TO_MULTIPLE_OF, train_tokenizer
 from .errors import UserError
+from .hub import reason
 from .masking import MaskedChunks
 from .streaming import StreamedChunks
 
@@ -61,9 +63,9 @@ def load(auto_class: type, model_args: CheckpointArguments, **kwargs):
             trust_remote_code=model_args.trust_remote_code,
             **kwargs,
         )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"--model_name_or_path {model_args.model_name_or_path} can't be loaded: {reason}") from error
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, HTTPError) as error:
+        told = reason(error, model_args.model_name_or_path)
+        raise UserError(f"--model_name_or_path {model_args.model_name_or_path} can't be loaded: {told}") from error
 
 
 def load_config(model_args: CheckpointArguments, **kwargs):
