@@ -139,7 +139,8 @@ def test_a_model_by_id_and_revision_and_once_more_with_the_hub_gone(hub, client,
     assert torch.equal(loaded[query], weights[f"bert.{query}"])
     card = ModelCard.load(tmp_path / "first" / "README.md").data
     assert (card.base_model, card.license, card.language) == (BERT, "apache-2.0", "zh")
-    assert "revision `v1`" in (tmp_path / "first" / "README.md").read_text()
+    commit = hub.repositories["models", BERT].commit("v1")
+    assert f"`{BERT}`, revision `v1`, commit `{commit}`" in (tmp_path / "first" / "README.md").read_text()
 
     with hub.gone():
         client.succeeds("finetune", *command, "--output_dir", str(tmp_path / "second"))
@@ -179,7 +180,7 @@ def test_a_truncated_download_is_one_line_and_the_next_run_downloads_it_again(hu
 def test_a_data_set_by_id_and_configuration(client, tmp_path, tiny_model):
     command = ["--model_name_or_path", str(tiny_model), "--dataset_name", "someone/texts", "--dataset_config_name"]
     said = client.succeeds("finetune", *command, "hotels", *SHORT, "--output_dir", str(tmp_path / "hotels"))
-    assert "someone/texts hotels (test) has no labels (all are -1): it is left out" in said
+    assert "someone/texts hotels (test) has no labels (all are empty or -1): it is left out" in said
     card = ModelCard.load(tmp_path / "hotels" / "README.md")
     assert card.data.datasets == ["someone/texts"] and card.data.base_model is None
     scores = {(score.dataset_type, score.dataset_name, score.dataset_config) for score in card.data.eval_results}

@@ -90,11 +90,11 @@ def comes_from_hub(data_args: DataArguments) -> bool:
     return name is not None and name not in SOURCES and not Path(name).exists()
 
 
-def origin(model_args: ModelArguments) -> str:
-    """What the weights started from, in words."""
+def origin(model_args: ModelArguments, commit: str | None = None) -> str:
+    """What the weights started from, in words; `commit` is what the revision of a Hub model was when it was loaded."""
     name = model_args.model_name_or_path
     if model_args.from_scratch:
         return f"random weights, in the architecture of `{name}`"
     if starts_from_hub(model_args):
-        return f"`{name}`, revision `{model_args.revision}`"
+        return f"`{name}`, revision `{model_args.revision}`" + (f", commit `{commit}`" if commit else "")
     return f"the folder `{name}`" if Path(name).exists() else f"`{name}`, which comes with bert-recipes"

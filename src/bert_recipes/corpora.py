@@ -183,16 +183,18 @@ def class_name(feature: ClassLabel, index: int | None) -> str | None:
 
 def leave_out_unlabelled(tables: dict[str, Table], label_column: str) -> None:
     """Drop a split whose labels the Hub keeps back: it is held out of the training rows as if it were not given."""
-    if any(is_unlabelled(cell) for cell in tables["train"].columns.get(label_column, [])):
-        return  # -1 is a label here, or the training rows lack some: `read_labels` tells
+    if any(map(is_unlabelled, tables["train"].columns.get(label_column, [""]))):
+        return  # -1 is a label here, or the training rows lack theirs, which is told later
     for split in ("validation", "test"):
         if split in tables and all(map(is_unlabelled, tables[split].columns.get(label_column, [""]))):
-            logger.warning("%s has no labels (all are -1): it is left out, as if it were not given", tables[split].name)
+            logger.warning(
+                "%s has no labels (all are empty or -1): it is left out, as if it were not given", tables[split].name
+            )
             del tables[split]
 
 
 def is_unlabelled(cell: Any) -> bool:
-    return cell in (None, UNLABELLED, [None], [UNLABELLED])
+    return all(plain(part) in ("", str(UNLABELLED)) for part in (cell if isinstance(cell, list) and cell else [cell]))
 
 
 # --- checks ---
