@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
-from huggingface_hub import EvalResult, ModelCardData, hf_hub_download
+from huggingface_hub import EvalResult, ModelCardData, hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import HTTPError
 from huggingface_hub.repocard import metadata_load
 
@@ -90,11 +90,13 @@ def comes_from_hub(data_args: DataArguments) -> bool:
     return name is not None and name not in SOURCES and not Path(name).exists()
 
 
-def origin(model_args: ModelArguments, commit: str | None = None) -> str:
-    """What the weights started from, in words; `commit` is what the revision of a Hub model was when it was loaded."""
+def origin(model_args: ModelArguments) -> str:
+    """What the weights started from, in words; of a Hub model with the commit, since a branch moves."""
     name = model_args.model_name_or_path
     if model_args.from_scratch:
         return f"random weights, in the architecture of `{name}`"
     if starts_from_hub(model_args):
-        return f"`{name}`, revision `{model_args.revision}`" + (f", commit `{commit}`" if commit else "")
+        config = try_to_load_from_cache(name, "config.json", revision=model_args.revision)
+        commit = f", commit `{Path(config).parent.name}`" if isinstance(config, str) else ""
+        return f"`{name}`, revision `{model_args.revision}`{commit}"
     return f"the folder `{name}`" if Path(name).exists() else f"`{name}`, which comes with bert-recipes"

@@ -203,7 +203,7 @@ def model_card(
         "## Data",
         "\n".join(data),
         "## How it was made",
-        f"It started from {origin(model_args, trainer.model.config._commit_hash)}.",
+        f"It started from {origin(model_args)}.",
         f"```\naccelerate launch {shlex.join(without_tokens(sys.argv))}\n```",
         "With these arguments, from its config file or its command line, and the defaults of the recipe:",
         f"```yaml\n{yaml.safe_dump(given, allow_unicode=True, sort_keys=False)}```",
