@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas
 import pytest
+from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 
 from bert_recipes import builtin_corpora
 from bert_recipes.arguments import DataArguments, LabelledDataArguments
@@ -371,16 +372,44 @@ def test_a_folder_as_a_hub_data_set(tmp_path, monkeypatch):
 
 
 def test_class_numbers_of_the_hub_become_names(monkeypatch):
-    from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
-
     features = Features({"text": Value("string"), "label": ClassLabel(names=["差", "好"])})
     rows = {"text": TEXTS, "label": [number % 2 for number in range(len(TEXTS))]}
     found = DatasetDict({"train": Dataset.from_dict(rows, features=features)})
-    monkeypatch.setattr("datasets.load_dataset", lambda name: found)
+    monkeypatch.setattr("datasets.load_dataset", lambda name, configuration: found)
     data_args = LabelledDataArguments(dataset_name="someone/something")
     assert label_names(load_corpus(data_args)["train"]["label"]) == ["好", "差"]
-    found["test"] = Dataset.from_dict({"text": ["没有标签"], "label": [-1]}, features=features)
+    found["test"] = Dataset.from_dict({"text": ["没有标签", "很好"], "label": [-1, 1]}, features=features)
     fails(data_args, "row 1 of someone/something (test)", "'label' is empty")
+
+
+@pytest.mark.parametrize("kind", ["numbers", "classes", "lists of classes", "text"])
+def test_a_test_split_without_labels_is_left_out_and_held_out_of_the_training_rows(kind, monkeypatch, caplog):
+    names = ClassLabel(names=["差", "好"])
+    feature = {"numbers": Value("int64"), "classes": names, "lists of classes": List(names), "text": Value("string")}[
+        kind
+    ]
+    features = Features({"text": Value("string"), "label": feature})
+
+    def rows(texts, labels):
+        labels = [[label] for label in labels] if kind == "lists of classes" else labels
+        labels = ["" if label == -1 else str(label) for label in labels] if kind == "text" else labels
+        return Dataset.from_dict({"text": texts, "label": labels}, features=features)
+
+    found = DatasetDict({"train": rows(TEXTS, [number % 2 for number in range(len(TEXTS))])})
+    monkeypatch.setattr("datasets.load_dataset", lambda name, configuration: found)
+    data_args = LabelledDataArguments(dataset_name="someone/something", dataset_config_name="hotels")
+    expected = {split: found.to_dict() for split, found in load_corpus(data_args).items()}
+    found["test"] = rows(["没有标签", "也没有"], [-1, -1])
+    assert {split: found.to_dict() for split, found in load_corpus(data_args).items()} == expected
+    assert "someone/something hotels (test) has no labels (all are empty or -1): it is left out" in caplog.text
+
+
+def test_minus_one_is_a_label_where_training_rows_have_it(monkeypatch, caplog):
+    found = DatasetDict({"train": Dataset.from_dict({"text": TEXTS, "label": [i % 2 - 1 for i in range(len(TEXTS))]})})
+    found["test"] = Dataset.from_dict({"text": ["不好", "也不好"], "label": [-1, -1]})
+    monkeypatch.setattr("datasets.load_dataset", lambda name, configuration: found)
+    splits = load_corpus(LabelledDataArguments(dataset_name="someone/something"))
+    assert splits["test"]["label"] == ["-1", "-1"] and "left out" not in caplog.text
 
 
 # --- mistakes ---

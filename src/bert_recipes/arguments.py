@@ -17,6 +17,7 @@ from transformers.integrations import get_available_reporting_integrations
 from .checkpoints import checkpoint_to_resume, file_in_the_way, holds_run, refuse_another_run
 from .dry_run import build_what_is_asked_for
 from .errors import UserError
+from .hub import check_upload
 from .launch import choose_precision, form_group, launched_processes, refuse_separate_runs, use_every_core
 from .parser import RecipeParser
 from .problems import PROBLEM_TYPES
@@ -25,7 +26,8 @@ UNTYPED = object()
 # What the weights, the optimizer's moments, the schedule, the order of the rows and the best score so far come from.
 # Left out: what may change while a run goes on (steps, evaluations, saving, logging, precision, max_grad_norm).
 FACTS_OF_RUN = (
-    *("model_name_or_path", "from_scratch", "dataset_name", "train_file", "text_columns", "label_column", "max_length"),
+    *("model_name_or_path", "from_scratch", "dataset_name", "dataset_config_name", "train_file"),
+    *("text_columns", "label_column", "max_length"),
     *("column_names", "label_separator", "label_names", "label_names_file", "problem_type"),
     *("validation_file", "max_train_samples", "max_eval_samples", "chunk_length", "streaming", "nsp"),
     *("whole_word_mask", "mlm_probability", "dropout"),
@@ -79,6 +81,9 @@ class DataArguments:
             "reviews where no --train_file is given"
         },
     )
+    dataset_config_name: str | None = field(
+        default=None, metadata={"help": "the configuration of a Hub data set that has several"}
+    )
     train_file: str | None = field(default=None, metadata={"help": "csv, tsv, jsonl, json, parquet or txt"})
     validation_file: str | None = field(
         default=None, metadata={"help": "where it is left out, a tenth of the training rows is held out"}
@@ -94,6 +99,8 @@ class DataArguments:
     def __post_init__(self):
         if self.dataset_name and self.train_file:
             raise UserError("--dataset_name and --train_file are both given: keep one of them")
+        if self.dataset_config_name and not self.dataset_name:
+            raise UserError("--dataset_config_name needs the --dataset_name of a Hub data set beside it")
         if not self.train_file:
             self.dataset_name = self.dataset_name or "reviews"
             for name in ("validation_file", "test_file"):
@@ -112,6 +119,11 @@ class DataArguments:
     @property
     def given_column_names(self) -> list[str]:
         return split_names(self.column_names or "")
+
+    @property
+    def corpus_name(self) -> str:
+        """What messages and cards call a data set: its name, and its configuration where one is named."""
+        return " ".join(filter(None, (self.dataset_name, self.dataset_config_name)))
 
 
 @dataclass
@@ -253,6 +265,7 @@ class RecipeArguments(transformers.TrainingArguments):
         refuse_separate_runs(self)
         if self.n_gpu > 1:
             raise UserError(f"{self.n_gpu} GPUs and one process: start the recipe with accelerate launch, not python")
+        check_upload(self)
         missing = set(self.report_to) - {"none", "all", *get_available_reporting_integrations()}
         if missing:
             raise UserError(f"--report_to {sorted(missing)[0]}: it is not installed, or no such thing")

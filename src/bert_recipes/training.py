@@ -42,6 +42,7 @@ from .checkpoints import (
 from .data import PretrainingData
 from .encoding import PAD_TO_MULTIPLE_OF, sort_by_length
 from .errors import UserError
+from .hub import failures_of_upload, open_for_upload, repo_id_of
 from .losses import classification_loss, masked_language_model_loss, pretraining_loss
 from .masking import IGNORED, MaskedChunks, MaskedLanguageModelCollator
 from .memory import give_back_holes, keep_freed_memory, peak_memory_mb
@@ -86,6 +87,16 @@ class Trainer(transformers.Trainer):
         self.add_callback(SetEpoch(self))
         if self.args.early_stopping_patience is not None:
             self.add_callback(EarlyStoppingCallback(self.args.early_stopping_patience))
+
+    def init_hf_repo(self, token=None, private=None):
+        with failures_of_upload(self.args, f"--push_to_hub to {repo_id_of(self.args)}"):
+            super().init_hf_repo(token, private)
+            if self.is_world_process_zero():
+                open_for_upload(self.args, self.hub_model_id)
+
+    def save_model(self, output_dir=None, _internal_call=False):
+        # Stock uploads here, with a card of its own: a run is uploaded once it is whole.
+        super().save_model(output_dir, _internal_call=True)
 
     def _get_train_sampler(self, train_dataset=None):
         if self.args.train_sampling_strategy != "group_by_length":
