@@ -22,7 +22,7 @@ def texts(documents, split):
 def test_the_built_in_text_keeps_its_splits():
     documents = load_documents(DataArguments(dataset_name="peoples_daily_titles"))
     assert {split: len(rows) for split, rows in documents.items()} == {"train": 1061, "validation": 107}
-    assert documents["train"].column_names == ["text"]
+    assert documents["train"].column_names == ["text", "key"]
 
 
 def test_a_tenth_of_a_file_is_held_out_and_no_text_stands_on_two_sides(tmp_path):

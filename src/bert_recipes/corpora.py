@@ -5,29 +5,23 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-import logging
 import math
-import random
 import re
 from collections.abc import Iterable
 from typing import Any
 
 import datasets
-import numpy
 import pyarrow
 import pyarrow.parquet
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 
 from .arguments import DataArguments, LabelledDataArguments
-from .builtin_corpora import SHA256, SOURCES, load_builtin, normalise
+from .builtin_corpora import SHA256, SOURCES, load_builtin
 from .errors import UserError
 from .files import Table, first_line, read_table
-
-HELD_OUT_SEED = 0  # not the training seed: two runs are compared on the same held-out rows
+from .splits import as_list, draw, draw_evenly, hold_out
 
 SURROGATE = re.compile("[\ud800-\udfff]")  # "\ud83d" in JSON, where an emoji was cut in two: Arrow can't hold it
-
-logger = logging.getLogger(__name__)
 
 
 def load_corpus(data_args: LabelledDataArguments, seed: int = 42) -> DatasetDict:
@@ -57,10 +51,10 @@ def load_corpus(data_args: LabelledDataArguments, seed: int = 42) -> DatasetDict
     splits = {split: Dataset.from_dict(rows, features=Features(features)) for split, rows in columns.items()}
 
     if data_args.dataset_name not in SOURCES:
-        warn_of_repeats(splits, tables, data_args.text_column_names)
         splits = hold_out(splits, tables["train"].name, data_args.text_column_names)
     for split, limit in (("validation", data_args.max_eval_samples), ("test", data_args.max_test_samples)):
-        splits[split] = splits[split].take(min(limit or math.inf, len(splits[split])))
+        if limit and limit < len(splits[split]):
+            splits[split] = draw_evenly(splits[split], limit)
     if data_args.max_train_samples and data_args.max_train_samples < len(splits["train"]):
         splits["train"] = draw(splits["train"], data_args.max_train_samples, seed)
     return DatasetDict({split: splits[split] for split in ("train", "validation", "test")})
@@ -220,82 +214,3 @@ def check_labels(tables: dict[str, Table], columns: dict[str, dict[str, list[Any
                         f"row {number} of {table.name}: column {label_column!r} has the label {name!r}, "
                         f"which {tables['train'].name} never has: correct it, or add training rows"
                     )
-
-
-def as_list(label: str | list[str]) -> list[str]:
-    return label if isinstance(label, list) else [label]
-
-
-# --- splits ---
-
-
-def texts_as_one(rows: Dataset, text_columns: list[str]) -> list[str]:
-    return ["\n".join(map(normalise, texts)) for texts in zip(*(rows[column] for column in text_columns), strict=True)]
-
-
-def warn_of_repeats(splits: dict[str, Dataset], tables: dict[str, Table], text_columns: list[str]) -> None:
-    if len(splits) == 1:
-        return
-    trained = set(texts_as_one(splits["train"], text_columns))
-    for split in [split for split in splits if split != "train"]:
-        repeats = sum(text in trained for text in texts_as_one(splits[split], text_columns))
-        if repeats:
-            logger.warning(
-                "%d of %d rows of %s have a text that %s has too: their scores say nothing about new texts",
-                repeats, len(splits[split]), tables[split].name, tables["train"].name,
-            )  # fmt: skip
-
-
-def hold_out(splits: dict[str, Dataset], name: str, text_columns: list[str]) -> dict[str, Dataset]:
-    """Fill in validation and test with a tenth of the training rows each, evenly over the labels.
-
-    Rows with the same text stay together. The first text of each label, in a random order, stays in training, so that
-    no label is lost to it. The held-out rows stand in a random order, for --max_eval_samples takes the first of them.
-    """
-    missing = [split for split in ("validation", "test") if split not in splits]
-    if not missing:
-        return splits
-    train = splits["train"]
-    labels = list(map(as_list, train["label"]))
-    same_text: dict[str, list[int]] = {}
-    for row, text in enumerate(texts_as_one(train, text_columns)):
-        same_text.setdefault(text, []).append(row)
-    groups = list(same_text.values())
-    random.Random(HELD_OUT_SEED).shuffle(groups)
-
-    known: set[str] = set()
-    spare = []
-    for group in groups:
-        names = {label for row in group for label in labels[row]}
-        if names - known or not known:
-            known |= names
-        else:
-            spare.append((sorted(names), group))
-    size = min(max(1, len(groups) // 10), len(spare) // len(missing))
-    if not size:
-        raise UserError(
-            f"{name}: too few rows to hold some out for {' and '.join(missing)}; add rows, or give the files"
-        )
-    # Sorted by label (a stable sort), rows at even distances are a tenth of every label.
-    spare.sort(key=lambda item: item[0])
-    chosen = [spare[i][1] for i in numpy.linspace(0, len(spare) - 1, size * len(missing)).round().astype(int)]
-    held_out = dict(splits)
-    for part, split in enumerate(missing):
-        rows = [row for group in chosen[part :: len(missing)] for row in group]
-        random.Random(HELD_OUT_SEED).shuffle(rows)
-        held_out[split] = train.select(rows)
-    taken = {row for group in chosen for row in group}
-    held_out["train"] = train.select([row for row in range(len(train)) if row not in taken])
-    return held_out
-
-
-def draw(train: Dataset, size: int, seed: int) -> Dataset:
-    """`size` rows at random, among them one of each label: a label that training never sees can't be evaluated."""
-    train = train.shuffle(seed=seed)
-    labels = list(map(as_list, train["label"]))
-    first = {name: row for row, names in reversed(list(enumerate(labels))) for name in names}
-    needed = sorted(set(first.values()))
-    if len(needed) > size:
-        raise UserError(f"--max_train_samples {size}: {len(first)} labels need {len(needed)} rows to have one each")
-    chosen = list(dict.fromkeys([*needed, *range(len(train))]))[:size]
-    return train.select(sorted(chosen))
