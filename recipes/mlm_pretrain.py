@@ -26,7 +26,7 @@ def main(argv=None):
     trainer = masked_language_model_trainer(model, training_args, data)
     results = train_and_evaluate(trainer)
     trainer.save_model()
-    return report_masked_lm(trainer, results, model_args, data_args)
+    return report_masked_lm(trainer, results, data, model_args, data_args)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ accelerate launch recipes/predict.py --model_name_or_path outputs/lora --input_f
 """
 
 from bert_recipes.arguments import PredictArguments, parse
+from bert_recipes.data_summary import tell_of_rows
 from bert_recipes.encoding import encode_texts
 from bert_recipes.errors import run
 from bert_recipes.inference import predict, read_input
@@ -25,8 +26,10 @@ def main(argv=None):
     model, tokenizer = load_trained_classifier(args)
 
     # Predict, batches of like length inside, the file's order outside.
+    encoded = encode_texts(texts, tokenizer, args.text_column_names)
+    tell_of_rows(encoded, tokenizer, args.input_file)
     trainer = classifier_trainer(model, args.for_trainer(), tokenizer)
-    logits, _ = predict(trainer, encode_texts(texts, tokenizer, args.text_column_names))
+    logits, _ = predict(trainer, encoded)
     return report_predictions(trainer, logits, table, args)
 
 

@@ -12,6 +12,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 import pytest
 import torch
+from playwright.sync_api import sync_playwright
 from transformers import AutoTokenizer, BertConfig, BertForMaskedLM
 
 from bert_recipes.errors import UserError
@@ -73,6 +74,16 @@ def tiny_model(tmp_path_factory, tokenizer) -> Path:
     BertForMaskedLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    assert path, "no Chromium: `make test-tools` installs it on Debian"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 import unicodedata
 from collections import Counter
@@ -338,26 +337,69 @@ def test_small_files(tmp_path):
     fails(labelled(write(tmp_path / "c.csv", csv_of(["一,0", "二,1"]))), "c.csv", "too few rows")
 
 
-def test_given_files_keep_their_rows_and_repeats_are_counted(tmp_path, caplog):
+def test_given_files_keep_their_rows(tmp_path):
     train = write(tmp_path / "train.csv", csv_of(["一,0", "二,1", "三,0", "三,0"]))
     test = write(tmp_path / "test.csv", csv_of(["二！,1", "四,0", "四,0"]))
-    with caplog.at_level(logging.WARNING):
-        splits = load_corpus(labelled(train, validation_file=train, test_file=test))
+    splits = load_corpus(labelled(train, validation_file=train, test_file=test))
     assert splits["train"]["text"] == ["一", "二", "三", "三"] and splits["test"]["text"] == ["二！", "四", "四"]
-    assert "1 of 3 rows of test.csv" in caplog.text and "4 of 4 rows of train.csv" in caplog.text
 
 
 def test_limits(tmp_path):
     path = write(tmp_path / "a.csv", csv_of([f"{text},{number // 10}" for number, text in enumerate(TEXTS)]))
-    full = load_corpus(labelled(path))
     arguments = labelled(path, max_train_samples=6, max_eval_samples=2, max_test_samples=100)
     splits = load_corpus(arguments)
     assert [len(splits[split]) for split in splits] == [6, 2, 4]
-    assert splits["validation"]["text"] == full["validation"]["text"][:2]
     assert set(splits["train"]["label"]) == {"0", "1", "2", "3"}, "no label is lost to a small sample"
     assert load_corpus(arguments)["train"].to_dict() == splits["train"].to_dict()
     assert load_corpus(arguments, seed=1)["train"].to_dict() != splits["train"].to_dict()
     fails(labelled(path, max_train_samples=3), "--max_train_samples 3", "4 labels")
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_rows_to_score_are_drawn_evenly_over_the_labels_of_a_sorted_file(tmp_path, seed):
+    counts = {"甲": 600, "乙": 300, "丙": 97, "丁": 3}  # one label behind another, as such files are
+    rows = [f"第{number}句，讲{label},{label}" for label, count in counts.items() for number in range(count)]
+    path = write(tmp_path / "a.csv", csv_of(rows))
+    arguments = labelled(path, validation_file=path, test_file=path, max_eval_samples=100, max_test_samples=3)
+    splits = load_corpus(arguments, seed)
+    found = Counter(splits["validation"]["label"])
+    assert sum(found.values()) == 100 and found["丁"] == 1
+    assert all(abs(found[label] - count / 10) <= 1 for label, count in counts.items())
+    order = [rows.index(f"{row['text']},{row['label']}") for row in splits["validation"]]
+    assert order == sorted(order) and order != list(range(100)), "the file's order, from all of it"
+    assert len(set(splits["test"]["label"])) == 3
+    again = load_corpus(arguments, seed + 1)
+    assert all(again[split].to_dict() == splits[split].to_dict() for split in ("validation", "test"))
+
+
+def test_rows_of_several_labels_are_drawn_evenly_too(tmp_path):
+    labels = [["甲"], ["甲", "乙"], [], ["乙"]]
+    rows = [{"text": f"第{number}句", "label": labels[number // 100]} for number in range(400)]
+    rows.append({"text": "最后一句", "label": ["罕见"]})
+    path = write(tmp_path / "a.jsonl", "\n".join(map(json.dumps, rows)))
+    splits = load_corpus(labelled(path, validation_file=path, test_file=path, max_test_samples=41))
+    assert Counter(map(tuple, splits["test"]["label"])) == {
+        ("甲",): 10,
+        ("甲", "乙"): 10,
+        (): 10,
+        ("乙",): 10,
+        ("罕见",): 1,
+    }
+
+
+def test_built_in_rows_and_those_of_a_hub_are_drawn_evenly(builtin, monkeypatch):
+    from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
+
+    full = builtin["review_domains"]["test"]["label"]
+    drawn = load_corpus(LabelledDataArguments(dataset_name="review_domains", max_test_samples=100))["test"]["label"]
+    assert all(abs(Counter(drawn)[name] - 100 * count / len(full)) <= 1 for name, count in Counter(full).items())
+
+    features = Features({"text": Value("string"), "label": ClassLabel(names=["差", "好"])})
+    rows = {"text": [f"第{number}句" for number in range(200)], "label": [number // 100 for number in range(200)]}
+    part = Dataset.from_dict(rows, features=features)
+    monkeypatch.setattr("datasets.load_dataset", lambda *args, **kwargs: DatasetDict(train=part, test=part))
+    splits = load_corpus(LabelledDataArguments(dataset_name="someone/something", max_test_samples=20))
+    assert Counter(splits["test"]["label"]) == {"差": 10, "好": 10}
 
 
 def test_a_folder_as_a_hub_data_set(tmp_path, monkeypatch):

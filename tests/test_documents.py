@@ -22,7 +22,7 @@ def texts(documents, split):
 def test_the_built_in_text_keeps_its_splits():
     documents = load_documents(DataArguments(dataset_name="peoples_daily_titles"))
     assert {split: len(rows) for split, rows in documents.items()} == {"train": 1061, "validation": 107}
-    assert documents["train"].column_names == ["text"]
+    assert documents["train"].column_names == ["text", "key"]
 
 
 def test_a_tenth_of_a_file_is_held_out_and_no_text_stands_on_two_sides(tmp_path):
@@ -48,12 +48,21 @@ def test_documents_lie_on_disk_and_a_changed_file_is_read_again(tmp_path):
     assert sum(map(len, load_documents(DataArguments(train_file=path)).values())) == 30
 
 
-def test_a_validation_file_that_repeats_the_training_file(tmp_path, caplog):
+def test_a_validation_file_keeps_its_rows(tmp_path):
     train = write(tmp_path / "a.txt", ["一句话。", "两句话。", "三句话。"])
     validation = write(tmp_path / "b.txt", ["两句话", "四句话"])
     documents = load_documents(DataArguments(train_file=train, validation_file=validation))
     assert texts(documents, "validation") == ["两句话", "四句话"] and len(documents["train"]) == 3
-    assert "1 validation documents are training documents too" in caplog.text
+
+
+def test_validation_documents_are_drawn_from_all_of_the_file_and_the_same_whatever_the_seed(tmp_path):
+    lines = [f"第{number}句。" for number in range(60)]
+    path, others = write(tmp_path / "a.txt", lines), write(tmp_path / "b.txt", ["另外一句。", "还有一句。"])
+    data_args = DataArguments(train_file=others, validation_file=path, max_eval_samples=10)
+    first, second = (texts(load_documents(data_args, seed), "validation") for seed in (1, 2))
+    assert first == second == texts(load_validation(data_args), "validation")
+    places = [lines.index(text) for text in first]
+    assert len(places) == 10 and places == sorted(places) and max(places) > 30
 
 
 def test_training_documents_are_drawn_by_the_seed(tmp_path):

@@ -26,7 +26,7 @@ RECIPES = sorted((ROOT / "recipes").glob("*.py"))
 CONFIGS = sorted((ROOT / "recipes" / "configs").glob("*.yaml"))
 CLASSIFIER_FILES = {
     *("model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json", "README.md"),
-    *("all_results.json", "predictions.csv", "figures/training.png", "figures/confusion.png"),
+    *("all_results.json", "predictions.csv", "figures/training.png", "figures/confusion.png", "figures/confusion.svg"),
 }
 
 
@@ -107,7 +107,7 @@ def test_lora_leaves_its_adapter_apart_and_counts_what_it_trains(outputs):
 
 def test_what_a_masked_language_models_run_leaves(outputs):
     folder = outputs / "mlm_pretrain"
-    assert files(folder) >= CLASSIFIER_FILES - {"predictions.csv", "figures/confusion.png"}
+    assert files(folder) >= CLASSIFIER_FILES - {"predictions.csv", "figures/confusion.png", "figures/confusion.svg"}
     results = json.loads((folder / "all_results.json").read_text())
     assert results["eval_perplexity"] == pytest.approx(2.718281828 ** results["eval_loss"], rel=1e-6)
     assert 0 <= results["eval_masked_accuracy"] <= 1 and results["train_tokens_seen"] > 1000
@@ -245,14 +245,14 @@ PRETRAINING_MISTAKES = {
     "another model's tokenizer": (["--model_name_or_path", "mixed"], "they belong to different models"),
     "a stream without end": (["--streaming", "--train_file", "blank.txt"], "--streaming needs --max_steps"),
     "a test split": (["--test_file", "a.csv"], "unknown argument --test_file"),
-    "too short to mask": (["--train_file", "short.txt", "--mlm_probability", "0.01"], "too short for a masked token"),
+    "too short to mask": (["--train_file", "short.txt", "--mlm_probability", "0.9"], "too short for a masked token"),
     "no [MASK]": (["--model_name_or_path", "unmasked"], "its tokenizer has no mask token"),
     "a vocabulary that is there": (["--vocab_size", "500"], "--vocab_size is for --from_scratch"),
     "smoothed tokens": (["--label_smoothing_factor", "0.1"], "--label_smoothing_factor is for classifiers"),
     "workers of one epoch": (["--dataloader_persistent_workers", "true"], "--dataloader_persistent_workers"),
     "no step": (["--max_steps", "0"], "--max_steps 0: must be above 0"),
     "one document of pairs": (
-        ["--train_file", "short.txt", "--nsp", "--mlm_probability", "0.9"],
+        ["--train_file", "lines.txt", "--nsp"],
         "--nsp needs two training documents",
     ),
 }
@@ -288,6 +288,7 @@ def mistakes(tmp_path_factory):
     (folder / "one.csv").write_text("text,label\n" + "".join(f"第{i}行,a\n" for i in range(20)), encoding="utf-8")
     (folder / "blank.txt").write_text("一句话\n两句话\n\U00020bb7\u200b\n三句话\n", encoding="utf-8")
     (folder / "short.txt").write_text("好\n坏\n行\n", encoding="utf-8")
+    (folder / "lines.txt").write_text("".join(f"这一行没有句号{i}\n" for i in range(9)), encoding="utf-8")
     (folder / "folder").mkdir()
     (folder / "done").mkdir()
     (folder / "done" / "all_results.json").write_text("{}")

@@ -3,7 +3,6 @@ browser shows them."""
 
 import itertools
 import re
-import shutil
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +11,6 @@ import matplotlib
 import numpy as np
 import pytest
 from conftest import ROOT
-from playwright.sync_api import sync_playwright
 
 from bert_recipes.charts import STYLES
 from bert_recipes.report import SECTIONS, report_split, table_of_gains, table_of_scores, what_it_buys
@@ -182,16 +180,6 @@ def test_lines_are_told_apart_without_colour_and_cells_by_how_light_they_are():
     rgb = matplotlib.colormaps["cividis"](np.linspace(0, 1, 64))[:, :3]
     lightness = rgb @ [0.2126, 0.7152, 0.0722]  # as a grey print has it
     assert (np.diff(lightness) > 0).all()
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    assert path, "no Chromium: `make test-tools` installs it on Debian"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path)
-        yield browser
-        browser.close()
 
 
 def overlap(one: dict, two: dict) -> bool:

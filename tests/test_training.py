@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -307,3 +308,22 @@ def test_rows_that_fill_no_batch(tmp_path, model_args, pretraining_data):
     )
     with pytest.raises(UserError, match="training rows do not fill a batch"):
         trainer.train()
+
+
+@pytest.mark.parametrize("given", [{}, {"nsp": True}, {"whole_word_mask": True}, {"streaming": True, "max_steps": 1}])
+def test_validation_is_masked_alike_whatever_training_masks(tmp_path, model_args, given):
+    documents = load_documents(DataArguments(dataset_name="peoples_daily", max_train_samples=60, max_eval_samples=40))
+    files = {f"{split}_file": str(tmp_path / f"{split}.txt") for split in documents}
+    for split, rows in documents.items():
+        (tmp_path / f"{split}.txt").write_text("\n".join(rows["text"]), encoding="utf-8")
+    labels, shares = {}, {}
+    for probability in (0.15, 0.5):
+        args = arguments(MlmArguments, tmp_path / "run", mlm_probability=probability, overwrite=True, **given)
+        data = load_pretraining_data(model_args, DataArguments(**files), args)
+        labels[probability] = np.concatenate([data.validation[i]["labels"] for i in range(len(data.validation))])
+        train = data.train.masked_block(0) if "streaming" in given else data.train
+        trained = np.concatenate([train[i]["labels"] for i in range(len(train))])
+        shares[probability] = (trained != IGNORED).mean()
+        assert any("masked once, 15% of the tokens" in note for note in data.summary.notes)
+    assert np.array_equal(labels[0.15], labels[0.5])
+    assert 0.12 < (labels[0.5] != IGNORED).mean() < 0.16 and shares[0.5] > 0.4 > 0.2 > shares[0.15]

@@ -94,7 +94,10 @@ class DataArguments:
         default=None, metadata={"help": "the columns of csv, tsv or txt files without a header, in order: text,label"}
     )
     max_train_samples: int | None = field(default=None, metadata={"help": "train on this many rows, drawn by --seed"})
-    max_eval_samples: int | None = field(default=None, metadata={"help": "validate on the first so many rows"})
+    max_eval_samples: int | None = field(
+        default=None,
+        metadata={"help": "validate on this many rows, the same for every --seed, evenly drawn over the labels"},
+    )
 
     def __post_init__(self):
         if self.dataset_name and self.train_file:
@@ -131,7 +134,10 @@ class LabelledDataArguments(DataArguments):
     test_file: str | None = field(
         default=None, metadata={"help": "where it is left out, a tenth of the training rows is held out"}
     )
-    max_test_samples: int | None = field(default=None, metadata={"help": "test on the first so many rows"})
+    max_test_samples: int | None = field(
+        default=None,
+        metadata={"help": "test on this many rows, the same for every --seed, evenly drawn over the labels"},
+    )
     label_column: str = field(
         default="label",
         metadata={"help": "a list in a cell makes the task multi-label, and so do columns of 0 and 1: toxic,insult"},
@@ -323,7 +329,9 @@ class MlmArguments(RecipeArguments):
     default_output_dir = "outputs/mlm_pretrain"
     base_learning_rate = 1e-4
 
-    mlm_probability: float = field(default=0.15, metadata={"help": "share of the tokens to predict"})
+    mlm_probability: float = field(
+        default=0.15, metadata={"help": "share of the training tokens to predict; of the validation tokens it is 0.15"}
+    )
     dropout: float = field(
         default=0.0,
         metadata={"help": "in this stage alone: 0 is faster, and enough for few epochs (arXiv 2212.14034)"},

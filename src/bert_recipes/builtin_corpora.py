@@ -105,7 +105,7 @@ def split_reviews(label: str) -> dict[str, pandas.DataFrame]:
     splits = {}
     for split in ("train", "validation", "test"):
         rows = reviews.loc[reviews["split"] == split, ["text", label]].set_axis(["text", "label"], axis=1)
-        # --max_eval_samples takes the first rows, and the file's first rows are all positive book reviews.
+        # A reader of the first rows, or of the first batch, meets every class: the file begins with one.
         splits[split] = rows if split == "train" else rows.sample(frac=1, random_state=SPLIT_SEED)
     return splits
 

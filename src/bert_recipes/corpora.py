@@ -5,25 +5,22 @@ from __future__ import annotations
 import difflib
 import hashlib
 import logging
-import math
-import random
 from pathlib import Path
 from typing import Any
 
 import datasets
-import numpy
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 
 from .arguments import DataArguments, LabelledDataArguments
-from .builtin_corpora import SHA256, SOURCES, load_builtin, normalise
+from .builtin_corpora import SHA256, SOURCES, load_builtin
 from .columns import plain, read_texts
 from .errors import UserError
 from .files import Table, read_table
 from .hub import reason, refusal_of_dataset
-from .labels import as_list, check_labels, given_label_names, read_labels
+from .labels import check_labels, given_label_names, read_labels
+from .splits import draw, draw_evenly, hold_out
 
 UNLABELLED = -1  # in the place of a class number: the Hub's way of saying that a row has no label
-HELD_OUT_SEED = 0  # not the training seed: two runs are compared on the same held-out rows
 
 logger = logging.getLogger(__name__)
 
@@ -56,10 +53,10 @@ def load_corpus(data_args: LabelledDataArguments, seed: int = 42) -> DatasetDict
     splits = {split: Dataset.from_dict(rows, features=Features(features)) for split, rows in columns.items()}
 
     if data_args.dataset_name not in SOURCES:
-        warn_of_repeats(splits, tables, data_args.text_column_names)
         splits = hold_out(splits, tables["train"].name, data_args.text_column_names)
     for split, limit in (("validation", data_args.max_eval_samples), ("test", data_args.max_test_samples)):
-        splits[split] = splits[split].take(min(limit or math.inf, len(splits[split])))
+        if limit and limit < len(splits[split]):
+            splits[split] = draw_evenly(splits[split], limit)
     if data_args.max_train_samples and data_args.max_train_samples < len(splits["train"]):
         splits["train"] = draw(splits["train"], data_args.max_train_samples, seed)
     return DatasetDict({split: splits[split] for split in ("train", "validation", "test")})
@@ -167,78 +164,3 @@ def leave_out_unlabelled(tables: dict[str, Table], label_column: str) -> None:
 
 def is_unlabelled(cell: Any) -> bool:
     return all(plain(part) in ("", str(UNLABELLED)) for part in (cell if isinstance(cell, list) and cell else [cell]))
-
-
-# --- splits ---
-
-
-def texts_as_one(rows: Dataset, text_columns: list[str]) -> list[str]:
-    return ["\n".join(map(normalise, texts)) for texts in zip(*(rows[column] for column in text_columns), strict=True)]
-
-
-def warn_of_repeats(splits: dict[str, Dataset], tables: dict[str, Table], text_columns: list[str]) -> None:
-    if len(splits) == 1:
-        return
-    trained = set(texts_as_one(splits["train"], text_columns))
-    for split in [split for split in splits if split != "train"]:
-        repeats = sum(text in trained for text in texts_as_one(splits[split], text_columns))
-        if repeats:
-            logger.warning(
-                "%d of %d rows of %s have a text that %s has too: their scores say nothing about new texts",
-                repeats, len(splits[split]), tables[split].name, tables["train"].name,
-            )  # fmt: skip
-
-
-def hold_out(splits: dict[str, Dataset], name: str, text_columns: list[str]) -> dict[str, Dataset]:
-    """Fill in validation and test with a tenth of the training rows each, evenly over the labels.
-
-    Rows with the same text stay together. The first text of each label, in a random order, stays in training, so that
-    no label is lost to it. The held-out rows stand in a random order, for --max_eval_samples takes the first of them.
-    """
-    missing = [split for split in ("validation", "test") if split not in splits]
-    if not missing:
-        return splits
-    train = splits["train"]
-    labels = list(map(as_list, train["label"]))
-    same_text: dict[str, list[int]] = {}
-    for row, text in enumerate(texts_as_one(train, text_columns)):
-        same_text.setdefault(text, []).append(row)
-    groups = list(same_text.values())
-    random.Random(HELD_OUT_SEED).shuffle(groups)
-
-    known: set[str] = set()
-    spare = []
-    for group in groups:
-        names = {label for row in group for label in labels[row]}
-        if names - known or not known:
-            known |= names
-        else:
-            spare.append((sorted(names), group))
-    size = min(max(1, len(groups) // 10), len(spare) // len(missing))
-    if not size:
-        raise UserError(
-            f"{name}: too few rows to hold some out for {' and '.join(missing)}; add rows, or give the files"
-        )
-    # Sorted by label (a stable sort), rows at even distances are a tenth of every label.
-    spare.sort(key=lambda item: item[0])
-    chosen = [spare[i][1] for i in numpy.linspace(0, len(spare) - 1, size * len(missing)).round().astype(int)]
-    held_out = dict(splits)
-    for part, split in enumerate(missing):
-        rows = [row for group in chosen[part :: len(missing)] for row in group]
-        random.Random(HELD_OUT_SEED).shuffle(rows)
-        held_out[split] = train.select(rows)
-    taken = {row for group in chosen for row in group}
-    held_out["train"] = train.select([row for row in range(len(train)) if row not in taken])
-    return held_out
-
-
-def draw(train: Dataset, size: int, seed: int) -> Dataset:
-    """`size` rows at random, among them one of each label: a label that training never sees can't be evaluated."""
-    train = train.shuffle(seed=seed)
-    labels = list(map(as_list, train["label"]))
-    first = {name: row for row, names in reversed(list(enumerate(labels))) for name in names}
-    needed = sorted(set(first.values()))
-    if len(needed) > size:
-        raise UserError(f"--max_train_samples {size}: {len(first)} labels need {len(needed)} rows to have one each")
-    chosen = list(dict.fromkeys([*needed, *range(len(train))]))[:size]
-    return train.select(sorted(chosen))

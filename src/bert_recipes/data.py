@@ -17,11 +17,12 @@ from .arguments import (
 )
 from .chunks import chunk_documents
 from .corpora import load_corpus
+from .data_summary import DataSummary, summarise_documents, summarise_labelled
 from .documents import load_documents, load_validation, texts_of_file
 from .encoding import encode_texts, sort_by_length
 from .errors import UserError
 from .labels import given_label_names, label_names
-from .masking import IGNORED, MaskedChunks, MaskedPairs
+from .masking import IGNORED, VALIDATION_MLM_PROBABILITY, MaskedChunks, MaskedPairs
 from .models import names_as_trained
 from .problems import MULTI_LABEL, SINGLE_LABEL
 from .streaming import StreamedChunks
@@ -38,6 +39,7 @@ class ClassificationData:
     text_columns: list[str]
     label_names: list[str]
     problem_type: str
+    summary: DataSummary
 
 
 def load_classification_data(
@@ -54,16 +56,19 @@ def load_classification_data(
     # Saved with the model: predict.py and a pipeline cut texts where training did.
     tokenizer.model_max_length = min(data_args.max_length, tokenizer.model_max_length)
     encoded = encode_texts(corpus, tokenizer, data_args.text_column_names, names)
-    return ClassificationData(corpus, encoded, tokenizer, data_args.text_column_names, names, problem_type)
+    summary = summarise_labelled(corpus, encoded, tokenizer, data_args.text_column_names, names)
+    summary.show()
+    return ClassificationData(corpus, encoded, tokenizer, data_args.text_column_names, names, problem_type, summary)
 
 
 @dataclass
 class PretrainingData:
-    """Masked chunks: `train` draws new masks each epoch, `validation` was masked once."""
+    """Masked chunks: `train` draws new masks each epoch, `validation` was masked once, 15 % of its tokens."""
 
     train: MaskedChunks | StreamedChunks
     validation: MaskedChunks
     tokenizer: PreTrainedTokenizerBase
+    summary: DataSummary
 
 
 def load_pretraining_data(model_args: ModelArguments, data_args: DataArguments, args: MlmArguments) -> PretrainingData:
@@ -85,9 +90,9 @@ def load_pretraining_data(model_args: ModelArguments, data_args: DataArguments, 
         chunks = chunk_documents(documents, tokenizer, columns, args)
     masked = MaskedPairs if args.nsp else MaskedChunks
     # One fixed seed: runs with different seeds are scored on the same masks.
-    validation = masked(sort_by_length(chunks["validation"]), tokenizer, args.mlm_probability, seed=0)
+    validation = masked(sort_by_length(chunks["validation"]), tokenizer, VALIDATION_MLM_PROBABILITY, seed=0)
     if all((validation[i]["labels"] == IGNORED).all() for i in range(len(validation))):
-        raise UserError("the validation text is too short for a masked token: add text, or raise --mlm_probability")
+        raise UserError("the validation text is too short for a masked token: add text")
     if args.streaming:
         train = StreamedChunks(data_args, tokenizer, args)
     else:
@@ -95,7 +100,9 @@ def load_pretraining_data(model_args: ModelArguments, data_args: DataArguments, 
     for split, part in {"training": train, "validation": validation}.items():
         if args.nsp and not part.can_exchange:
             raise UserError(f"--nsp needs two {split} documents of two sentences: add text, or leave --nsp out")
-    return PretrainingData(train, validation, tokenizer)
+    summary = summarise_documents(documents, {"train": train, "validation": validation}, tokenizer, columns)
+    summary.show()
+    return PretrainingData(train, validation, tokenizer, summary)
 
 
 def check_special_tokens(tokenizer: PreTrainedTokenizerBase, model_args: ModelArguments) -> None:

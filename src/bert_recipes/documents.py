@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,44 +18,39 @@ from .columns import find_column, read_texts
 from .corpora import load_by_name
 from .errors import UserError
 from .files import Row, Table, iterate_rows
+from .splits import HELD_OUT_SEED
 
 MOST_HELD_OUT = 5_000  # documents: enough for a loss, and an evaluation stays short
 
-logger = logging.getLogger(__name__)
-
 
 def load_documents(data_args: DataArguments, seed: int = 42) -> DatasetDict:
-    """Train and validation with the columns of --text_columns, a document a row, all of it checked.
+    """Train and validation with the columns of --text_columns and "key" (`keys`), a document a row, all of it checked.
 
     A validation split that isn't given is a tenth of the training documents (5,000 at most), chosen by the hash of
     their text, so that the same text never stands on two sides. Raises UserError for what the user can put right.
     """
     splits = {split: store(source, data_args, split) for split, source in sources(data_args).items()}
-    if "validation" in splits:
-        repeats = int(np.isin(keys(splits["validation"]), keys(splits["train"])).sum())
-        if repeats:
-            logger.warning("%d validation documents are training documents too: they say nothing of new text", repeats)
-    else:
+    if "validation" not in splits:
         splits = hold_out(splits["train"])
-    limits = {"train": data_args.max_train_samples, "validation": data_args.max_eval_samples}
-    for split, limit in limits.items():
-        documents = splits[split].select_columns(data_args.text_column_names)
-        if limit and limit < len(documents):
-            # Of the training documents a random draw, as --seed says; of the validation ones always the same.
-            drawn = (
-                np.random.default_rng(seed).permutation(len(documents))[:limit] if split == "train" else range(limit)
-            )
-            documents = documents.select(sorted(drawn))
-        splits[split] = documents
+    limits = {"train": (data_args.max_train_samples, seed), "validation": (data_args.max_eval_samples, HELD_OUT_SEED)}
+    for split, (limit, drawn_by) in limits.items():
+        splits[split] = draw(splits[split], limit, drawn_by)
     return DatasetDict(train=splits["train"], validation=splits["validation"])
+
+
+def draw(documents: Dataset, size: int | None, seed: int) -> Dataset:
+    """`size` of the documents at random, in their order; all of them where no more are asked for than there are."""
+    if not size or size >= len(documents):
+        return documents
+    return documents.select(sorted(np.random.default_rng(seed).permutation(len(documents))[:size]))
 
 
 def load_validation(data_args: DataArguments) -> DatasetDict:
     """The validation file alone: the training text is streamed, and nothing can be held out of a stream."""
     if not data_args.validation_file:
         raise UserError("--streaming needs a --validation_file beside the --train_file")
-    documents = store(data_args.validation_file, data_args, "validation").select_columns(data_args.text_column_names)
-    return DatasetDict(validation=documents.take(min(data_args.max_eval_samples or len(documents), len(documents))))
+    documents = store(data_args.validation_file, data_args, "validation")
+    return DatasetDict(validation=draw(documents, data_args.max_eval_samples, HELD_OUT_SEED))
 
 
 def sources(data_args: DataArguments) -> dict[str, Dataset | str]:

@@ -24,8 +24,8 @@ def encode_texts(
     """Encode one text column, or two as a pair (`[CLS] first [SEP] second [SEP]`, told apart by `token_type_ids`).
 
     Above `tokenizer.model_max_length` tokens a text loses its end, a pair the end of its longer text. Columns of the
-    result: what the tokenizer gives, `length`, and with `label_names` `labels`: an index, or for lists of labels a
-    float 0/1 vector of their number.
+    result: what the tokenizer gives, `length`, `uncut_length` (before the cut), and with `label_names` `labels`: an
+    index, or for lists of labels a float 0/1 vector of their number.
     """
     label_ids = {name: index for index, name in enumerate(label_names or ())}
 
@@ -33,12 +33,26 @@ def encode_texts(
         texts = [rows[name] for name in text_columns]
         encoded = tokenizer(*texts, truncation="longest_first")
         encoded["length"] = [len(input_ids) for input_ids in encoded["input_ids"]]
+        encoded["uncut_length"] = uncut_lengths(tokenizer, texts, encoded["length"])
         if label_ids:
             encoded["labels"] = [label_vector(label, label_ids) for label in rows["label"]]
         return dict(encoded)
 
     columns = corpus["train"].column_names if isinstance(corpus, DatasetDict) else corpus.column_names
     return corpus.map(encode, batched=True, remove_columns=columns, desc="Tokenizing")
+
+
+def uncut_lengths(tokenizer: PreTrainedTokenizerBase, texts: list[list[str]], lengths: list[int]) -> list[int]:
+    """Tokens of each text or pair as it is written. Those that fill the limit are encoded once more, without it: what
+    the model sees stays the library's own cut."""
+    full = [row for row, length in enumerate(lengths) if length >= tokenizer.model_max_length]
+    uncut = list(lengths)
+    if full:
+        columns = ([column[row] for row in full] for column in texts)
+        encoded = tokenizer(*columns, truncation=False, return_attention_mask=False, verbose=False)
+        for row, input_ids in zip(full, encoded["input_ids"], strict=True):
+            uncut[row] = len(input_ids)
+    return uncut
 
 
 def label_vector(label: str | list[str] | float, label_ids: dict[str, int]) -> int | list[float] | float:

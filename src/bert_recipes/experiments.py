@@ -19,6 +19,7 @@ from .arguments import FinetuneArguments, LabelledDataArguments, LoraArguments, 
 from .builtin_corpora import drop_leaks
 from .checkpoints import only_run_in
 from .corpora import corpus_fingerprint, load_corpus
+from .data_summary import repeated_rows
 from .errors import UserError
 from .evidence import parameter_groups
 from .folds import FOLDS, Splits, contiguous_folds, drop_repeats, shuffled_within
@@ -157,6 +158,8 @@ class Experiment:
                 setattr(data_args, name, size)
         self.check_model()
         self.corpus = load_corpus(data_args)
+        for note in repeated_rows(self.corpus, data_args.text_column_names):
+            print(note, flush=True)
         self.rows = len(self.corpus["train"])
         if "labels" in args.experiments:
             self.check_label_counts()

@@ -14,6 +14,8 @@ from .encoding import PAD_TO_MULTIPLE_OF
 IGNORED = -100  # the label of what is not predicted, as everywhere in transformers
 IS_NEXT, IS_RANDOM = 0, 1  # as BertForPreTraining has them
 COUNTED_CHUNKS = 10_000  # about a million tokens
+# BERT's own share, whatever --mlm_probability trains with: runs that differ in it are scored on the same masks.
+VALIDATION_MLM_PROBABILITY = 0.15
 
 Example = dict[str, np.ndarray]
 

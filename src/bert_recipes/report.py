@@ -15,7 +15,6 @@ from .charts import Line, heat_map, interval_chart, line_chart
 from .experiments import SHUFFLED, STARTS, Experiment
 from .intervals import mean_and_interval, paired_bootstrap, paired_difference
 from .literature import findings
-from .reporting import print_table
 from .results import (
     METHOD_NAMES,
     START_NAMES,
@@ -34,8 +33,7 @@ from .results import (
     rows_told_right,
 )
 from .runs import Result
-
-Table = list[list[str]]  # a heading, then a line each
+from .tables import Table, print_table
 
 
 @dataclass

@@ -16,18 +16,18 @@ from . import files
 from .arguments import DataArguments, LabelledDataArguments, ModelArguments, PredictArguments
 from .baseline import score_baseline
 from .cards import front_matter, origin
+from .confusion import draw_confusion
 from .corpora import corpus_fingerprint
-from .data import ClassificationData
-from .figures import draw_confusion, draw_training
+from .data import ClassificationData, PretrainingData
+from .figures import draw_training
 from .hub import upload
 from .inference import join_labels, name_predictions, predict, score_file
-from .masking import MaskedChunks
 from .problems import MULTI_LABEL
+from .tables import Table, as_markdown, print_table
 from .training import Trainer
 from .writing import write_file
 
 Results = dict[str, float]
-Table = list[list[str]]  # a heading, then a line each
 
 PACKAGES = ("torch", "transformers", "accelerate", "datasets", "peft")
 CLASSIFIER_SCORES = {"accuracy": "accuracy", "macro-F1": "macro_f1"}
@@ -58,8 +58,7 @@ def report_classifier(
         labels = join_labels(test["label"], data.label_names)
         rows = files.Table("the test split", test.to_dict(), range(len(test)))
         write_file(rows, {"label": labels, **predictions}, output_dir / "predictions.csv")
-        confusion = output_dir / "figures" / "confusion.png"
-        draw_confusion(test["label"], predictions["prediction"], data.label_names, confusion)
+        draw_confusion(test["label"], predictions["prediction"], data.label_names, output_dir / "figures")
     if args.baseline and args.do_predict:
         print("Fitting character tf-idf + logistic regression on the same rows …", flush=True)
         scores = score_baseline(data.corpus, data.text_columns, data.label_names)
@@ -70,14 +69,13 @@ def report_classifier(
         {"this run, test": "test", "this run, validation": "eval", "character tf-idf + LR, test": "baseline"},
         CLASSIFIER_SCORES,
     )
-    sizes = {f"{split} rows": len(rows) for split, rows in data.corpus.items()}
-    card = model_card("text-classification", trainer, results, table, model_args, data_args, sizes)
+    card = model_card("text-classification", trainer, results, table, model_args, data_args, data.summary.as_markdown())
     finish(trainer, results, table, card)
     return results
 
 
 def report_masked_lm(
-    trainer: Trainer, results: Results, model_args: ModelArguments, data_args: DataArguments
+    trainer: Trainer, results: Results, data: PretrainingData, model_args: ModelArguments, data_args: DataArguments
 ) -> Results:
     """Write all that a masked language model's run leaves, its score after each number of tokens seen included.
 
@@ -96,11 +94,8 @@ def report_masked_lm(
         if "eval_loss" in entry:
             cells = [f"{entry[f'eval_{name}']:.4f}" for name in scores.values()]
             curve.setdefault(entry["step"], [f"{int(entry.get('num_input_tokens_seen', 0)):,}", *cells])
-    sizes = {"tokens seen": results["train_tokens_seen"], "validation chunks": len(trainer.eval_dataset)}
-    if isinstance(trainer.train_dataset, MaskedChunks):  # a stream has no size
-        lengths = trainer.train_dataset.lengths
-        sizes = {"training chunks": len(lengths), "training tokens": int(lengths.sum()), **sizes}
-    card = model_card("fill-mask", trainer, results, table, model_args, data_args, sizes)
+    text = f"{data.summary.as_markdown()}\n\nTokens seen in training: {results['train_tokens_seen']:,}."
+    card = model_card("fill-mask", trainer, results, table, model_args, data_args, text)
     card += f"\n## Score against tokens seen\n\n{as_markdown([['tokens seen', *scores], *curve.values()])}\n"
     finish(trainer, results, table, card)
     return results
@@ -143,19 +138,6 @@ def results_table(results: Results, prefixes: dict[str, str], scores: dict[str, 
     return [["", *scores], *lines]
 
 
-def print_table(table: Table) -> None:
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    print()
-    for title, *cells in table:
-        numbers = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
-        print("  ".join((title.ljust(widths[0]), *numbers)))
-
-
-def as_markdown(table: Table) -> str:
-    heading, *lines = ["| " + " | ".join(line) + " |" for line in table]
-    return "\n".join([heading, "|---|" + "---:|" * (len(table[0]) - 1), *lines])
-
-
 def cost(results: Results) -> str:
     """What the run took, in words: weights trained and frozen, time, peak memory."""
     parts = [f"{results['train_parameters']:,} weights trained, {results['frozen_parameters']:,} frozen"]
@@ -181,13 +163,12 @@ def model_card(
     table: Table,
     model_args: ModelArguments,
     data_args: DataArguments,
-    sizes: dict[str, int],
+    data: str,
 ) -> str:
-    """README.md of a model: its results, the text it saw (with hashes), and how to make it again."""
+    """README.md of a model: its results, the `data` it saw (with hashes), and how to make it again."""
     args = trainer.args
     name = (trainer.hub_model_id or Path(args.output_dir).absolute().name).split("/")[-1]
-    data = [f"- {part}: {size:,}" for part, size in sizes.items()]
-    data += [
+    sources = [
         f"- `{source}`, " + ("from the Hub" if digest == "hub" else f"sha256 `{digest}`")
         for source, digest in corpus_fingerprint(data_args).items()
     ]
@@ -203,7 +184,8 @@ def model_card(
         as_markdown(table),
         f"{cost(results)}.",
         "## Data",
-        "\n".join(data),
+        data,
+        "\n".join(sources),
         "## How it was made",
         f"It started from {origin(model_args)}.",
         f"```\naccelerate launch {shlex.join(without_tokens(sys.argv))}\n```",
