@@ -177,6 +177,15 @@ def test_a_truncated_download_is_one_line_and_the_next_run_downloads_it_again(hu
     client.succeeds("finetune", *ON_BERT, "--output_dir", str(tmp_path / "run"))
 
 
+def test_a_truncated_data_set_is_one_line_and_the_next_run_downloads_it_again(hub, client, tiny_model, tmp_path):
+    hub.add("datasets", "someone/cut", {"train.csv": ROWS})
+    hub.truncated.add("train.csv")
+    command = ["--model_name_or_path", str(tiny_model), "--dataset_name", "someone/cut"]
+    assert f"the connection to {hub.endpoint} failed" in client.fails(*command)
+    hub.truncated.clear()
+    client.succeeds("finetune", *command, *SHORT, "--output_dir", str(tmp_path / "run"))
+
+
 def test_a_data_set_by_id_and_configuration(client, tmp_path, tiny_model):
     command = ["--model_name_or_path", str(tiny_model), "--dataset_name", "someone/texts", "--dataset_config_name"]
     said = client.succeeds("finetune", *command, "hotels", *SHORT, "--output_dir", str(tmp_path / "hotels"))
