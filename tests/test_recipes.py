@@ -15,7 +15,7 @@ from processes import run_recipe, said, start, statuses
 from safetensors.torch import load_file
 from transformers import BertConfig, pipeline
 
-from bert_recipes import models
+from bert_recipes import tokenization
 from bert_recipes.arguments import DataArguments, LabelledDataArguments
 from bert_recipes.corpora import load_corpus
 from bert_recipes.documents import load_documents
@@ -218,7 +218,7 @@ def test_a_run_from_scratch_goes_on_with_its_own_vocabulary(tmp_path, tiny_model
     before = (tmp_path / "out" / "tokenizer.json").read_text()
     (tmp_path / "out" / "all_results.json").unlink()
     # A vocabulary trained again comes out in another order, and words would have one another's weights.
-    monkeypatch.setattr(models, "train_tokenizer", lambda *args: pytest.fail("trained again"))
+    monkeypatch.setattr(tokenization, "train_tokenizer", lambda *args: pytest.fail("trained again"))
     again = ["--max_steps", "3", "--output_dir", str(tmp_path / "out"), "--resume_from_checkpoint", "auto"]
     recipe("mlm_pretrain").main([*argv, *again])
     assert (tmp_path / "out" / "tokenizer.json").read_text() == before

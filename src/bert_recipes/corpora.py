@@ -18,6 +18,8 @@ from .errors import UserError
 from .files import Table, read_table
 from .hub import reason, refusal_of_dataset
 from .labels import check_labels, given_label_names, read_labels
+from .numbers import read_numbers
+from .problems import REGRESSION
 from .splits import draw, draw_evenly, hold_out
 
 UNLABELLED = -1  # in the place of a class number: the Hub's way of saying that a row has no label
@@ -29,7 +31,8 @@ def load_corpus(data_args: LabelledDataArguments, seed: int = 42) -> DatasetDict
     """Train, validation and test with the columns of --text_columns and "label".
 
     Texts are strings. A label is a string as it was written ("01" stays "01"), or a list of strings where the cells are
-    lists, hold a 0 or 1 for each class, or --label_separator cuts them (`labels.read_labels`). A split that isn't given
+    lists, hold a 0 or 1 for each class, or --label_separator cuts them (`labels.read_labels`), or with
+    --problem_type regression a number. A split that isn't given
     is held out of the training rows, a tenth each: no text stands on two sides, no label is lost to training. Raises
     UserError for whatever the user can put right.
     """
@@ -42,14 +45,10 @@ def load_corpus(data_args: LabelledDataArguments, seed: int = 42) -> DatasetDict
         leave_out_unlabelled(tables, data_args.label_column)
 
     columns = {split: read_texts(table, data_args.text_column_names) for split, table in tables.items()}
-    names = given_label_names(data_args)
-    labels = read_labels(tables, data_args.label_column, data_args.label_separator, names)
-    check_labels(tables, labels, data_args.label_column, names)
-    multi_label = isinstance(labels["train"][0], list)
+    labels, feature = labels_of(tables, data_args)
     for split in tables:
         columns[split]["label"] = labels[split]
-    features = {column: Value("string") for column in data_args.text_column_names}
-    features["label"] = List(Value("string")) if multi_label else Value("string")
+    features = {column: Value("string") for column in data_args.text_column_names} | {"label": feature}
     splits = {split: Dataset.from_dict(rows, features=Features(features)) for split, rows in columns.items()}
 
     if data_args.dataset_name not in SOURCES:
@@ -60,6 +59,16 @@ def load_corpus(data_args: LabelledDataArguments, seed: int = 42) -> DatasetDict
     if data_args.max_train_samples and data_args.max_train_samples < len(splits["train"]):
         splits["train"] = draw(splits["train"], data_args.max_train_samples, seed)
     return DatasetDict({split: splits[split] for split in ("train", "validation", "test")})
+
+
+def labels_of(tables: dict[str, Table], data_args: LabelledDataArguments) -> tuple[dict[str, list], Value | List]:
+    """The labels of each split, checked, and what kind they are: numbers, names, or lists of names."""
+    if data_args.problem_type == REGRESSION:
+        return read_numbers(tables, data_args.label_column), Value("float64")
+    names = given_label_names(data_args)
+    labels = read_labels(tables, data_args.label_column, data_args.label_separator, names)
+    check_labels(tables, labels, data_args.label_column, names)
+    return labels, List(Value("string")) if isinstance(labels["train"][0], list) else Value("string")
 
 
 def corpus_fingerprint(data_args: DataArguments) -> dict[str, str]:

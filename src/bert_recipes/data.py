@@ -24,7 +24,7 @@ from .errors import UserError
 from .labels import given_label_names, label_names
 from .masking import IGNORED, VALIDATION_MLM_PROBABILITY, MaskedChunks, MaskedPairs
 from .models import names_as_trained
-from .problems import MULTI_LABEL, SINGLE_LABEL
+from .problems import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 from .streaming import StreamedChunks
 from .tokenization import load_or_train_tokenizer, load_tokenizer
 
@@ -48,9 +48,11 @@ def load_classification_data(
     """Read, check and encode the labelled text that the arguments name; the labels are those of the training split, in
     the order of a checkpoint that was trained on them already (where nothing is to `train` it may have more)."""
     corpus = load_corpus(data_args, seed)
-    problem_type = SINGLE_LABEL if isinstance(corpus["train"]["label"][0], str) else MULTI_LABEL
-    order = given_label_names(data_args) or split_names(data_args.label_column)
-    names = label_names(corpus["train"]["label"], order)
+    problem_type = problem_type_of(corpus, data_args)
+    names = [data_args.label_column]
+    if problem_type != REGRESSION:
+        order = given_label_names(data_args) or split_names(data_args.label_column)
+        names = label_names(corpus["train"]["label"], order)
     names = names_as_trained(model_args, names, problem_type, train)
     tokenizer = load_tokenizer(model_args)
     # Saved with the model: predict.py and a pipeline cut texts where training did.
@@ -59,6 +61,15 @@ def load_classification_data(
     summary = summarise_labelled(corpus, encoded, tokenizer, data_args.text_column_names, names)
     summary.show()
     return ClassificationData(corpus, encoded, tokenizer, data_args.text_column_names, names, problem_type, summary)
+
+
+def problem_type_of(corpus: DatasetDict, data_args: LabelledDataArguments) -> str:
+    """As the labels say; an argument that says otherwise is refused."""
+    kinds = {str: SINGLE_LABEL, list: MULTI_LABEL, float: REGRESSION}
+    found = kinds[type(corpus["train"]["label"][0])]
+    if data_args.problem_type not in (None, found):
+        raise UserError(f"--problem_type {data_args.problem_type}: the labels make it {found}: leave it out")
+    return found
 
 
 @dataclass

@@ -15,7 +15,9 @@ from .encoding import label_vector
 from .errors import UserError
 from .files import Table, read_table
 from .labels import Labels, as_list, given_label_names, read_labels
-from .metrics import MEAN_LOSS, classification_metrics, decide
+from .metrics import MEAN_LOSS, classification_metrics, decide, regression_metrics
+from .numbers import read_numbers
+from .problems import MULTI_LABEL, REGRESSION
 from .training import Trainer
 
 LABEL_JOINT = ";"  # between the labels of a row that has several
@@ -37,9 +39,15 @@ def predict(trainer: Trainer, dataset: Dataset, metric_key_prefix: str = "test")
     return logits, output.metrics
 
 
-def name_predictions(logits: np.ndarray, label_names: Sequence[str], multi_label: bool) -> dict[str, list]:
+def name_predictions(logits: np.ndarray, label_names: Sequence[str], problem_type: str | None) -> dict[str, list]:
     """Columns `prediction` and `score`: the label and its probability; of several labels a row, joined by `;`, those
-    with a probability of 0.5 or more and the probability of each."""
+    with a probability of 0.5 or more and the probability of each. Of a model with one output the raw value, and, unless
+    it is a regression, its sigmoid: a reranker's relevance."""
+    if logits.shape[1] == 1 and problem_type != MULTI_LABEL:
+        values = logits[:, 0].astype(np.float64)
+        scores = {} if problem_type == REGRESSION else {"score": [round(score, 6) for score in expit(values).tolist()]}
+        return {"prediction": [round(value, 6) for value in values.tolist()], **scores}
+    multi_label = problem_type == MULTI_LABEL
     decisions = decide(logits, multi_label)
     if not multi_label:
         probabilities = softmax(logits.astype(np.float64), axis=-1)
@@ -58,32 +66,45 @@ def name_predictions(logits: np.ndarray, label_names: Sequence[str], multi_label
     }
 
 
-def join_labels(labels: Sequence[str] | Sequence[list[str]], label_names: Sequence[str]) -> list[str]:
+def join_labels(labels: Sequence, label_names: Sequence[str]) -> list[str] | list[float]:
     """Labels as a csv cell holds them: several in the order of `label_names`, as predictions are."""
     return [
-        label if isinstance(label, str) else LABEL_JOINT.join(name for name in label_names if name in label)
+        label if not isinstance(label, list) else LABEL_JOINT.join(name for name in label_names if name in label)
         for label in labels
     ]
 
 
 def score_file(
-    logits: np.ndarray, table: Table, args: PredictArguments, label_names: Sequence[str], multi_label: bool
+    logits: np.ndarray, table: Table, args: PredictArguments, label_names: Sequence[str], problem_type: str | None
 ) -> dict[str, float]:
     """The metrics of a file where it has labels that the model knows; else none, and a line that says why."""
     columns = {args.label_column, *split_names(args.label_column)}
     if not columns & table.columns.keys():
         return {}
-    separator = args.label_separator if multi_label else None
     try:
-        (labels,) = read_labels({"input": table}, args.label_column, separator, given_label_names(args)).values()
-        check_known(labels, label_names, multi_label, args)
+        label_ids = np.array(label_ids_of(table, args, label_names, problem_type))
     except UserError as error:
         print(f"No metrics: {error}")
         return {}
-    ids = {name: index for index, name in enumerate(label_names)}
-    label_ids = np.array([label_vector(label, ids) for label in labels])
-    scores = classification_metrics(EvalPrediction(predictions=logits, label_ids=label_ids))
+    metrics = regression_metrics if problem_type == REGRESSION else classification_metrics
+    scores = metrics(EvalPrediction(predictions=logits, label_ids=label_ids))
     return {name: value for name, value in scores.items() if name != MEAN_LOSS}
+
+
+def label_ids_of(
+    table: Table, args: PredictArguments, label_names: Sequence[str], problem_type: str | None
+) -> list[int] | list[list[float]] | list[float]:
+    """Of the file's own labels. Raises `UserError` where the model does not know them."""
+    if problem_type == REGRESSION:
+        return read_numbers({"train": table}, args.label_column)["train"]
+    if len(label_names) == 1:
+        raise UserError("the model has one output, and its config does not say that it is a regression")
+    multi_label = problem_type == MULTI_LABEL
+    separator = args.label_separator if multi_label else None
+    (labels,) = read_labels({"input": table}, args.label_column, separator, given_label_names(args)).values()
+    check_known(labels, label_names, multi_label, args)
+    ids = {name: index for index, name in enumerate(label_names)}
+    return [label_vector(label, ids) for label in labels]
 
 
 def check_known(labels: Labels, label_names: Sequence[str], multi_label: bool, args: PredictArguments) -> None:

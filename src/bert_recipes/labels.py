@@ -16,6 +16,7 @@ from .columns import complain, find_column, plain
 from .errors import UserError, tell
 from .files import Table
 from .lines import read_lines
+from .numbers import refuse_scores
 
 BRACKETS = ("[]", "()", "{}")
 ZERO_OR_ONE = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
@@ -85,8 +86,8 @@ def label_names(labels: Iterable[str] | Iterable[list[str]], order: Sequence[str
         return sorted(distinct)
 
 
-def as_list(label: str | list[str]) -> list[str]:
-    return label if isinstance(label, list) else [label]
+def as_list(label: str | list[str] | float) -> list[str]:
+    return label if isinstance(label, list) else [str(label)]
 
 
 def check_labels(
@@ -98,6 +99,7 @@ def check_labels(
     if len(known) < (1 if isinstance(labels["train"][0], list) else 2):
         found = f"one label only, {min(known)!r}" if known else "no label at all"
         raise UserError(f"--label_column {label_column}: {train} has {found}")
+    refuse_scores(labels["train"], label_column, train)
     if absent := [name for name in names or label_columns(tables["train"], label_column) if name not in known]:
         tell(f"{train}: no row has the label {', '.join(absent)}: the model does not learn it")
     for split, table in tables.items():

@@ -34,7 +34,7 @@ from .pretrained import (
     say_what_is_new,
     with_names_of_today,
 )
-from .problems import SINGLE_LABEL
+from .problems import REGRESSION, SINGLE_LABEL
 from .streaming import StreamedChunks
 from .tokenization import load_tokenizer
 
@@ -108,6 +108,8 @@ def names_as_trained(
     Where nothing is to `train`, the data may lack some of the checkpoint's labels.
     """
     former = None if model_args.from_scratch else trained_labels(load_config(model_args), problem_type)
+    if former and problem_type == REGRESSION and len(former) == 1:
+        return former
     if former and (set(former) == set(label_names) or (not train and set(former) > set(label_names))):
         return former
     return list(label_names)

@@ -32,7 +32,7 @@ def hold_out(splits: dict[str, Dataset], name: str, text_columns: list[str]) -> 
     if not missing:
         return splits
     train = splits["train"]
-    labels = list(map(as_list, train["label"][:]))
+    labels = names_to_share(train)
     same_text: dict[str, list[int]] = {}
     for row, text in enumerate(texts_as_one(train, text_columns)):
         same_text.setdefault(text, []).append(row)
@@ -66,7 +66,7 @@ def hold_out(splits: dict[str, Dataset], name: str, text_columns: list[str]) -> 
 def draw(train: Dataset, size: int, seed: int) -> Dataset:
     """`size` rows at random, among them one of each label: a label that training never sees can't be evaluated."""
     train = train.shuffle(seed=seed)
-    labels = list(map(as_list, train["label"][:]))
+    labels = names_to_share(train)
     first = first_of_each(labels, range(len(labels)))
     if len(set(first.values())) > size:
         raise UserError(
@@ -79,7 +79,7 @@ def draw(train: Dataset, size: int, seed: int) -> Dataset:
 def draw_evenly(rows: Dataset, size: int) -> Dataset:
     """`size` of the rows in their order, always the same ones: of each label its share of them, and one row at least
     where `size` is not below the number of labels."""
-    labels = list(map(as_list, rows["label"][:]))
+    labels = names_to_share(rows)
     generator = numpy.random.default_rng(HELD_OUT_SEED)
     kinds, distinct = pandas.factorize(numpy.array(["\n".join(sorted(names)) for names in labels], dtype=object))
     kinds = pandas.Series(kinds)[generator.permutation(len(rows))]
@@ -89,6 +89,14 @@ def draw_evenly(rows: Dataset, size: int) -> Dataset:
     order = places.sort_values(kind="stable").index
     first = sorted(first_of_each(labels, order).values(), key=places.__getitem__)
     return rows.select(sorted(list(dict.fromkeys([*first, *order]))[:size]))
+
+
+def names_to_share(rows: Dataset) -> list[list[str]]:
+    """The labels of each row, of which every split wants its share; of a regression's numbers the tenth they lie in."""
+    labels = rows["label"][:]
+    if isinstance(labels[0], float):
+        labels = pandas.qcut(pandas.Series(labels).rank(method="first"), 10, labels=False).astype(str).tolist()
+    return list(map(as_list, labels))
 
 
 def first_of_each(labels: Sequence[list[str]], order: Iterable[int]) -> dict[str, int]:
