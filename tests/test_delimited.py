@@ -148,7 +148,7 @@ def test_a_txt_whose_tabs_are_no_columns_is_said(tmp_path, capsys):
     path = write(tmp_path / "a.txt", ROWS)
     with pytest.raises(UserError, match=r"a\.txt has no column 'label': a txt file is one text a line.*--column_names"):
         load_corpus(LabelledDataArguments(train_file=path))
-    assert "a.txt: each line has 1 tabs and is read as one text" in capsys.readouterr().out
+    assert "a.txt: each line is read as one text, and tabs part it in 2" in capsys.readouterr().out
 
 
 def test_names_that_do_not_fit_the_file(tmp_path):

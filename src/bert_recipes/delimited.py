@@ -18,6 +18,7 @@ FIRST_ROWS = 100  # that a header is compared with
 
 # A cell that is quoted as a whole, one whose quote has not closed yet, or text up to the next tab.
 TSV_CELL = re.compile(r'"([^"]*(?:""[^"]*)*)"(?=\t|\Z)|("[^"]*(?:""[^"]*)*\Z)|([^\t\n]*)(?=\t|\Z)')
+LONE_QUOTE = re.compile(r'(?<!")"(?:"")*(?!")')  # what closes a cell; two stand for one inside it
 
 csv.field_size_limit(2**31 - 1)
 
@@ -212,7 +213,7 @@ def quoted_row(ahead: Ahead) -> tuple[list[str], bool, int]:
         text += line
         if not line:
             break
-        if '"' in line:
+        if index == 0 or LONE_QUOTE.search(line):
             cells, all_quoted = quoted_cells(text.rstrip("\r\n"))
             if cells is not None:
                 return cells, all_quoted, index + 1

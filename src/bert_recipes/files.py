@@ -105,8 +105,8 @@ def read_txt(file: Path, encoding: str) -> Iterator[tuple[int, str]]:
             yield number, line.strip()
     if len(tabs) == 1 and tabs != {0}:
         tell(
-            f"{file.name}: each line has {min(tabs)} tabs and is read as one text: to part it there, name the columns "
-            "with --column_names"
+            f"{file.name}: each line is read as one text, and tabs part it in {min(tabs) + 1}: if these are columns, "
+            "name them with --column_names"
         )
 
 
