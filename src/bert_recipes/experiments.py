@@ -16,7 +16,7 @@ from datasets import Dataset, DatasetDict
 from transformers import AutoModelForSequenceClassification
 
 from .arguments import FinetuneArguments, LabelledDataArguments, LoraArguments, MlmArguments, ModelArguments
-from .builtin_corpora import drop_leaks
+from .builtin_corpora import SOURCES, drop_leaks
 from .checkpoints import only_run_in
 from .corpora import corpus_fingerprint, load_corpus
 from .errors import UserError
@@ -24,6 +24,7 @@ from .evidence import parameter_groups
 from .folds import FOLDS, Splits, contiguous_folds, drop_repeats, shuffled_within
 from .launch import available_cores, launched_precision, launched_processes
 from .models import class_for, has_masked_lm_head, load_config, weights_fingerprint
+from .results import merit
 from .runs import GENERAL_TEXT, Result, Run, Runs, read_json, write_json
 from .training import suitable_learning_rate
 
@@ -153,6 +154,8 @@ class Experiment:
         for name, size in ({} if args.full else SHORT_DATA).items():
             if name not in data_args.given:
                 setattr(data_args, name, size)
+        if "experiments" not in args.given and not self.own_titles and data_args.dataset_name not in SOURCES:
+            self.leave_out_titles()
         self.check_model()
         self.corpus = load_corpus(data_args)
         self.rows = len(self.corpus["train"])
@@ -169,6 +172,16 @@ class Experiment:
             self.runs = Runs(self.folder)
             for question in self.args.experiments:
                 getattr(self, question)()
+
+    def leave_out_titles(self) -> None:
+        """Of a file with one text column nobody has asked what the newspaper's titles add."""
+        args, names = self.args, ",".join(self.args.experiments)
+        args.experiments = ["labels"]
+        print(
+            f"{self.data_args.train_file or self.data_args.dataset_name} has no title beside its text: nsp, titles and "
+            f"passes are left out (--experiments {names} asks them of the built-in newspaper)",
+            flush=True,
+        )
 
     def check_model(self) -> None:
         """Every question needs a classifier whose layers can be compared, and a masked language model of it."""
@@ -221,7 +234,7 @@ class Experiment:
         given = {name: getattr(self.args, name) for name in SIZES if name in FIXED}
         given["max_length"] = self.data_args.max_length
         facts = {"data": describe(self.corpus, self.data_args)}
-        if self.args.experiments != ["labels"]:
+        if self.asks_titles:
             facts["titles and texts"] = describe(self.titles_corpus, self.titles_args)
         measured = {
             ", ".join(f"{name} {value}" for name, value in run["measured"].items()) for run in self.runs.results
@@ -234,6 +247,16 @@ class Experiment:
             "precision": self.precision,
             "measured": "; ".join(sorted(measured)),
         }
+
+    def corpora(self) -> dict[str, str]:
+        """Names of the data that the sections of the report are about."""
+        return {text: name_of(args) for text, args in (("task", self.data_args), ("titles", self.titles_args))}
+
+    @property
+    def asks_titles(self) -> bool:
+        """Of results that an earlier call has left, too."""
+        asked = {run["experiment"] for run in self.runs.results} | set(self.args.experiments)
+        return bool(asked & {"nsp", "titles", "passes"})
 
     @property
     def precision(self) -> str:
@@ -278,7 +301,8 @@ class Experiment:
         """A run for every start × method × number of labels × seed.
 
         Each start × method tries its learning rates first, with the first seed and each number of `trial_labels`; the
-        best one on the validation split serves the numbers of labels near it. Returns the runs at the chosen rates.
+        best one on the validation split (of equals the one with the lowest loss there) serves the numbers of labels
+        near it. Returns the runs at the chosen rates.
         """
         if "continued" in self.args.starts:
             self.pretrain(self.pretraining_run())
@@ -310,7 +334,7 @@ class Experiment:
         best: dict[tuple[str, str], Result] = {}
         for result in self.runs.execute(trials, self.args.workers):
             cell = result["start"], result["method"]
-            if cell not in best or result["validation_accuracy"] > best[cell]["validation_accuracy"]:
+            if cell not in best or merit(result) > merit(best[cell]):
                 best[cell] = result
         for trial in trials:  # the best one is the first seed's run with so many labels: it is not run twice
             chosen = trial.learning_rate == best[trial.start, trial.method]["learning_rate"]
@@ -460,6 +484,12 @@ class Experiment:
                     f"--experiments titles: of {FOLDS} folds of the rows in their order, number {number} has no "
                     f"training row of label {min(missing)!r}: shuffle the file's rows, or leave titles out"
                 )
+
+
+def name_of(data_args: LabelledDataArguments) -> str:
+    if data_args.dataset_name in SOURCES:
+        return f"{data_args.dataset_name}, the built-in corpus"
+    return data_args.dataset_name or data_args.train_file
 
 
 def describe(corpus: DatasetDict, data_args: LabelledDataArguments) -> str:

@@ -24,7 +24,7 @@ from tqdm import tqdm
 from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
 from .arguments import DataArguments, FinetuneArguments, LabelledDataArguments, MlmArguments, ModelArguments, parse
-from .baseline import score_baseline
+from .baseline import score_baseline, score_majority
 from .corpora import label_names, load_corpus
 from .data import load_pretraining_data
 from .documents import load_documents
@@ -166,7 +166,8 @@ def only_in(argv: Sequence[str], other: Sequence[str]) -> str:
 
 def headline(result: Result) -> str:
     name = "test_accuracy" if "test_accuracy" in result else "validation_loss"
-    return f"{name.replace('_', ' ')} {result[name]:.4f}"
+    mark = ", collapsed to one class" if result.get("predicted_labels") == 1 else ""
+    return f"{name.replace('_', ' ')} {result[name]:.4f}{mark}"
 
 
 def call_recipe(recipe: Path, argv: Sequence[str], log: Path, threads: int) -> dict[str, float]:
@@ -206,17 +207,21 @@ def fine_tune(run: Run, output_dir: Path, log: Path, threads: int) -> Result:
     """Scores and changes; the model itself goes."""
     argv = [*run.argv, "--output_dir", str(output_dir), "--overwrite"]
     results = call_recipe(run.recipe, argv, log, threads)
+    rows = pandas.read_csv(output_dir / "predictions.csv", dtype=str, keep_default_na=False)
     if run.experiment in ("labels", "learning_rate"):
         changes = measure_changes(argv)
     else:  # of the others the rows count, for the bootstrap
-        rows = pandas.read_csv(output_dir / "predictions.csv", dtype=str, keep_default_na=False)
         changes = {"weights_moved": {}, "rows_told_right": (rows["label"] == rows["prediction"]).astype(int).tolist()}
     shutil.rmtree(output_dir)
     return {
         # Of passes over the training rows, these stand in the validation split's place.
         "validation_accuracy" if run.passes is None else "training_accuracy": results["eval_accuracy"],
+        "validation_loss" if run.passes is None else "training_loss": results["eval_loss"],
         "test_accuracy": results["test_accuracy"],
         "test_macro_f1": results["test_macro_f1"],
+        "majority_accuracy": results["majority_accuracy"],
+        "majority_macro_f1": results["majority_macro_f1"],
+        "predicted_labels": rows["prediction"].nunique(),  # 1: collapsed
         "seconds": results["train_runtime"],
         "peak_memory_mb": results["train_peak_memory_mb"],
         "trained_parameters": results["train_parameters"],
@@ -257,11 +262,14 @@ def pretrain(run: Run, output_dir: Path, log: Path, threads: int) -> Result:
 def fit_baseline(run: Run, output_dir: Path, log: Path, threads: int) -> Result:
     data_args, args = parse(LabelledDataArguments, SeedArguments, argv=list(run.argv))
     corpus = load_corpus(data_args, args.seed)
-    scores = score_baseline(corpus, data_args.text_column_names, label_names(corpus["train"]["label"]))
+    names = label_names(corpus["train"]["label"])
+    scores, majority = score_baseline(corpus, data_args.text_column_names, names), score_majority(corpus, names)
     return {
         "validation_accuracy": None,
         "test_accuracy": scores["accuracy"],
         "test_macro_f1": scores["macro_f1"],
+        "majority_accuracy": majority["accuracy"],
+        "majority_macro_f1": majority["macro_f1"],
         "trained_parameters": 0,
         "weights_moved": {},
     }
