@@ -54,6 +54,10 @@ $body
 </html>
 """)
 
+UNFINISHED = Template("""<p><strong>Unfinished: the experiment was stopped with $left runs still to be done. The same
+command goes on, and makes this page anew.</strong></p>
+""")
+
 
 def as_html(section: Section, corpus: str) -> str:
     """`corpus` is the name of its data."""

@@ -2,41 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from html import escape
 
 from .experiments import Experiment
 from .label_sections import collapsed_in_words, what_it_buys, what_it_forgets, what_it_sees, what_moves
 from .literature import findings
-from .page import PAGE, Section, as_html
+from .page import PAGE, UNFINISHED, Section, as_html
 from .reporting import print_table
 from .results import asking
-from .runs import Result
+from .runs import Result, write_text
 from .tables import table_of_gains, table_of_scores
 from .title_sections import what_next_sentences_add, what_the_title_adds, where_passes_stop_to_help
 
 
-def report_split(experiment: Experiment) -> list[Result]:
+@contextmanager
+def page_where_it_stops(experiment: Experiment) -> Iterator[None]:
+    """What is stopped by Ctrl-C or SIGTERM leaves the page of its results so far."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        if experiment.runs and experiment.runs.results:
+            report_split(experiment, unfinished=True)
+        raise
+
+
+def report_split(experiment: Experiment, unfinished: bool = False) -> list[Result]:
     """The tables on the screen, `figures/*.svg`, and `report.html`: a page that opens in any browser without a network.
+    A page of an `unfinished` experiment says so.
 
     Returns the results of all runs.
     """
     results, folder = experiment.runs.results, experiment.folder
+    so_far = UNFINISHED.substitute(left=len(experiment.to_do())) if unfinished else ""
     sections = [section for build in SECTIONS if (section := build(results))]
     (folder / "figures").mkdir(exist_ok=True)
     for section in [section for section in sections if section.figure]:
         name = section.title.lower().replace(" ", "_")
-        (folder / "figures" / f"{name}.svg").write_text(section.figure, encoding="utf-8")
+        write_text(folder / "figures" / f"{name}.svg", section.figure)
     facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in experiment.facts().items())
     corpora = experiment.corpora()
     body = "\n".join(as_html(section, corpora[section.text]) for section in sections)
-    page = PAGE.substitute(body=body, facts=facts, runs=distinct_runs(results))
-    (folder / "report.html").write_text(page, encoding="utf-8")
+    page = PAGE.substitute(body=so_far + body, facts=facts, runs=distinct_runs(results))
+    write_text(folder / "report.html", page)
     if labels := asking(results, "labels"):
         print_table(table_of_scores(labels))
         print_table(table_of_gains(labels))
         print("".join(f"\n{sentence}" for sentence in collapsed_in_words(labels)))
-    print(f"\n{distinct_runs(results)} runs in {folder / 'results.json'}, what they say in {folder / 'report.html'}")
+    said = "what they say so far" if unfinished else "what they say"
+    print(f"\n{distinct_runs(results)} runs in {folder / 'results.json'}, {said} in {folder / 'report.html'}")
     return results
 
 
