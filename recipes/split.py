@@ -9,7 +9,7 @@ from pathlib import Path
 from bert_recipes.arguments import LabelledDataArguments, ModelArguments, parse
 from bert_recipes.errors import run
 from bert_recipes.experiments import Experiment, SplitArguments
-from bert_recipes.report import report_split
+from bert_recipes.report import page_where_it_stops, report_split
 
 
 def main(argv=None):
@@ -17,7 +17,8 @@ def main(argv=None):
 
     # Each run is a recipe of this folder in a process of its own; what is in results.json is not run again.
     experiment = Experiment(split_args, model_args, data_args, recipes=Path(__file__).parent)
-    experiment.answer()
+    with page_where_it_stops(experiment):
+        experiment.answer()
     return report_split(experiment)
 
 

@@ -145,7 +145,17 @@ def test_layers_are_counted_from_below():
 
 def write_report(results: list[dict], folder: Path) -> Path:
     runs = SimpleNamespace(results=results)
-    assert report_split(SimpleNamespace(runs=runs, folder=folder, facts=lambda: {"data": "<mine> & yours"})) == results
+    assert (
+        report_split(
+            SimpleNamespace(
+                runs=runs,
+                folder=folder,
+                facts=lambda: {"data": "<mine> & yours"},
+                corpora=lambda: {"task": "mine.csv", "titles": "theirs"},
+            )
+        )
+        == results
+    )
     return folder / "report.html"
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -15,10 +16,10 @@ from conftest import ROOT, recipe, tools_first
 
 from bert_recipes.builtin_corpora import load_builtin
 from bert_recipes.errors import LostProcess, UserError
-from bert_recipes.workers import Failure, call_each
+from bert_recipes.workers import Failure, Told, call_each
 
 
-def work(what: str, folder: Path) -> str:
+def work(what: str, folder: Path, tell: Callable[[float], None]) -> str:
     (folder / f"{what}.{os.getpid()}").touch()
     match what:
         case "mistake":
@@ -29,6 +30,9 @@ def work(what: str, folder: Path) -> str:
             os.kill(os.getpid(), signal.SIGKILL)
         case "long":
             time.sleep(600)
+        case "telling":
+            tell(0.25)
+            tell(0.5)
     return what.upper()
 
 
@@ -51,6 +55,11 @@ def test_each_call_has_a_process_of_its_own(tmp_path):
     assert sorted(call(tmp_path, "one", "two", "three", workers=2)) == ["ONE", "THREE", "TWO"]
     processes = {path.suffix for path in tmp_path.iterdir()}
     assert len(processes) == 3 and f".{os.getpid()}" not in processes
+
+
+def test_a_call_tells_how_far_it_is(tmp_path):
+    assert call(tmp_path, "telling", "one") == [0.25, 0.5, "TELLING", "ONE"]
+    assert [type(told) for told in call(tmp_path, "telling")] == [Told, Told, str]
 
 
 def test_behind_a_failure_nothing_new_is_started(tmp_path):

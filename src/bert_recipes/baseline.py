@@ -1,4 +1,4 @@
-"""The honest floor under every classifier: character tf-idf + logistic regression on the same rows."""
+"""The honest floors under every classifier: the most frequent class, and character tf-idf + logistic regression."""
 
 from __future__ import annotations
 
@@ -18,17 +18,28 @@ from .metrics import MEAN_LOSS, load_metric, regression_metrics
 INVERSE_REGULARISATIONS = (1.0, 8.0)  # chosen between by macro-F1 on the validation split
 
 
+def labels_of(split: Dataset, label_names: Sequence[str]) -> np.ndarray:
+    """Shape (rows,), or of lists of labels (rows, labels), 0 or 1."""
+    label_ids = {name: index for index, name in enumerate(label_names)}
+    return np.array([label_vector(label, label_ids) for label in split["label"]]).astype(int)
+
+
+def score_majority(corpus: DatasetDict, label_names: Sequence[str]) -> dict[str, float]:
+    """Accuracy and macro-averaged scores on the test split of the label that most training rows have, given to every
+    row; of rows with several labels, of the most frequent set of labels."""
+    train, test = (labels_of(corpus[split], label_names) for split in ("train", "test"))
+    answers, counts = np.unique(train, axis=0, return_counts=True)
+    predictions = np.repeat(answers[[counts.argmax()]], len(test), axis=0)
+    return load_metric(multi_label=test.ndim == 2).compute(predictions=predictions, references=test)
+
+
 def score_baseline(corpus: DatasetDict, text_columns: Sequence[str], label_names: Sequence[str]) -> dict[str, float]:
     """Accuracy and macro-averaged scores on the test split of tf-idf over 1- to 3-grams of characters."""
-    label_ids = {name: index for index, name in enumerate(label_names)}
     multi_label = not isinstance(corpus["train"]["label"][0], str)
     metric = load_metric(multi_label)
 
-    def labels_of(split: Dataset) -> np.ndarray:
-        return np.array([label_vector(label, label_ids) for label in split["label"]]).astype(int)
-
     def score(classifier, split: Dataset) -> dict[str, float]:
-        references = labels_of(split)
+        references = labels_of(split, label_names)
         predictions = classifier.predict(join_columns(split, text_columns)).reshape(references.shape)
         return metric.compute(predictions=predictions, references=references)
 
@@ -37,7 +48,7 @@ def score_baseline(corpus: DatasetDict, text_columns: Sequence[str], label_names
         return make_pipeline(
             character_tfidf(len(corpus["train"])),
             OneVsRestClassifier(regression) if multi_label else regression,
-        ).fit(join_columns(corpus["train"], text_columns), labels_of(corpus["train"]))
+        ).fit(join_columns(corpus["train"], text_columns), labels_of(corpus["train"], label_names))
 
     classifiers = [fit(inverse_regularisation) for inverse_regularisation in INVERSE_REGULARISATIONS]
     best = max(classifiers, key=lambda classifier: score(classifier, corpus["validation"])["macro_f1"])

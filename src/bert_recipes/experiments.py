@@ -6,27 +6,38 @@ import functools
 import itertools
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas
 import torch
 from datasets import Dataset, DatasetDict
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerBase
 
-from .arguments import FinetuneArguments, LabelledDataArguments, LoraArguments, MlmArguments, ModelArguments
-from .builtin_corpora import drop_leaks
+from .arguments import (
+    FinetuneArguments,
+    LabelledDataArguments,
+    LoraArguments,
+    MlmArguments,
+    ModelArguments,
+    split_names,
+)
+from .builtin_corpora import SOURCES, drop_leaks
 from .checkpoints import only_run_in
 from .corpora import corpus_fingerprint, load_corpus
 from .data_summary import repeated_rows
 from .errors import UserError
 from .evidence import parameter_groups
 from .folds import FOLDS, Splits, contiguous_folds, drop_repeats, shuffled_within
+from .forecast import Progress, in_words, seconds_a_token, tokens_a_row
 from .launch import available_cores, launched_precision, launched_processes
 from .models import class_for, has_masked_lm_head, weights_fingerprint
 from .pretrained import load_config
-from .runs import GENERAL_TEXT, Result, Run, Runs, read_json, write_json
+from .results import merit
+from .runs import GENERAL_TEXT, Result, Run, Runs, read_json, threads_each, write_json
+from .tokenization import load_tokenizer
 from .training import suitable_learning_rate
 
 STARTS = ("random", "base", "continued")
@@ -51,6 +62,9 @@ SIZES = {
 # Of the data in the short form, where the user says nothing else: to score all 3,279 rows would take most of its time.
 SHORT_DATA = {"max_eval_samples": 150, "max_test_samples": 300, "max_length": 64}
 LEAST_PRETRAINED_ROWS = 500  # 16 steps: a quarter pass over a small file is one, and the warm-up's, at rate 0
+MOST_PRETRAINED_TOKENS = 300_000  # in the short form: a quarter pass over the reviews has 0.24 million
+RUN_SECONDS = 5  # of a run beside what its tokens take: the data, figures, weights compared
+MEASURED_TEXTS = 300  # 50 held-out texts, before and after, in the task's words and in general ones
 PASSES = (1, 2, 4, 8, 16)
 TITLES_MAX_LENGTH = 128
 SHUFFLED = " (shuffled)"  # behind the columns' names: titles of other rows
@@ -152,10 +166,12 @@ class Experiment:
         """`recipes` is the folder of the recipes that the runs call. Raises `UserError` where `output_dir` holds
         another experiment, or where the model is none that the questions can be put to."""
         self.args, self.model_args, self.data_args, self.recipes = args, model_args, data_args, recipes
-        self.folder = Path(args.output_dir)
+        self.folder, self.runs = Path(args.output_dir), None
         for name, size in ({} if args.full else SHORT_DATA).items():
             if name not in data_args.given:
                 setattr(data_args, name, size)
+        if "experiments" not in args.given and not self.own_titles and data_args.dataset_name not in SOURCES:
+            self.leave_out_titles()
         self.check_model()
         self.corpus = load_corpus(data_args)
         for note in repeated_rows(self.corpus, data_args.text_column_names):
@@ -172,8 +188,65 @@ class Experiment:
         """Ask every question; one process at a time writes to the folder."""
         with only_run_in(self.folder):
             self.runs = Runs(self.folder)
-            for question in self.args.experiments:
-                getattr(self, question)()
+            with self.runs.stoppable(), closing(Progress(self.forecast())) as self.progress:
+                for question in self.args.experiments:
+                    getattr(self, question)()
+
+    def execute(self, runs: Sequence[Run], workers: int | None = None) -> list[Result]:
+        return self.runs.execute(runs, workers or self.args.workers, self.progress)
+
+    # --- what there is to do, and how long it will take ---
+
+    def plan(self) -> list[Run]:
+        """Every run of the questions; where no trial has chosen a learning rate yet, at the first one to be tried."""
+        return [run for question in self.args.experiments for run in getattr(self, f"plan_{question}")()]
+
+    def to_do(self) -> list[Run]:
+        return [run for run in self.plan() if self.runs.result(run) is None or self.is_lost(run)]
+
+    def is_lost(self, run: Run) -> bool:
+        """A pretraining whose weights, which others start from, are gone."""
+        return run.experiment == "pretraining" and not (self.runs.output_dir(run) / "all_results.json").exists()
+
+    def forecast(self) -> dict[str, float]:
+        """Seconds of each run that is to be done, by its name: a share of what all of them take side by side."""
+        runs, workers = self.to_do(), self.args.workers
+        if not runs:
+            return {}
+        length = round(self.tokens_a_row(self.corpus, self.data_args.text_column_names, self.data_args.max_length))
+        rate = seconds_a_token(self.model_args, length, threads_each(workers), workers)
+        seconds = {run.file_name: (RUN_SECONDS + rate * run.tokens) / workers for run in runs}
+        whole = sum(seconds.values())
+        print(
+            f"{len(seconds)} runs to do, about {in_words(whole)}: a step of the model was timed on this "
+            "machine as it is now; the time left is corrected as runs end",
+            flush=True,
+        )
+        return seconds
+
+    def tokens_a_row(self, corpus: DatasetDict, columns: Sequence[str], max_length: int | None) -> float:
+        most = max_length and min(max_length, self.tokenizer.model_max_length)
+        return tokens_a_row(corpus["train"], tuple(columns), self.tokenizer, most)
+
+    def tokens_of_run(self, corpus: DatasetDict, columns: Sequence[str], max_length: int, steps: int) -> float:
+        """Of training; what is scored, and what the changes are measured on, goes forward alone: a third."""
+        scored = len(corpus["validation"]) + len(corpus["test"]) + MEASURED_TEXTS
+        rows = steps * self.args.batch_size + scored / 3
+        return rows * self.tokens_a_row(corpus, columns, max_length)
+
+    @functools.cached_property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        return load_tokenizer(self.model_args)
+
+    def leave_out_titles(self) -> None:
+        """Of a file with one text column nobody has asked what the newspaper's titles add."""
+        args, names = self.args, ",".join(self.args.experiments)
+        args.experiments = ["labels"]
+        print(
+            f"{self.data_args.train_file or self.data_args.dataset_name} has no title beside its text: nsp, titles and "
+            f"passes are left out (--experiments {names} asks them of the built-in newspaper)",
+            flush=True,
+        )
 
     def check_model(self) -> None:
         """Every question needs a classifier whose layers can be compared, and a masked language model of it."""
@@ -226,7 +299,7 @@ class Experiment:
         given = {name: getattr(self.args, name) for name in SIZES if name in FIXED}
         given["max_length"] = self.data_args.max_length
         facts = {"data": describe(self.corpus, self.data_args)}
-        if self.args.experiments != ["labels"]:
+        if self.asks_titles:
             facts["titles and texts"] = describe(self.titles_corpus, self.titles_args)
         measured = {
             ", ".join(f"{name} {value}" for name, value in run["measured"].items()) for run in self.runs.results
@@ -240,6 +313,16 @@ class Experiment:
             "measured": "; ".join(sorted(measured)),
         }
 
+    def corpora(self) -> dict[str, str]:
+        """Names of the data that the sections of the report are about."""
+        return {text: name_of(args) for text, args in (("task", self.data_args), ("titles", self.titles_args))}
+
+    @property
+    def asks_titles(self) -> bool:
+        """Of results that an earlier call has left, too."""
+        asked = {run["experiment"] for run in self.runs.results} | set(self.args.experiments)
+        return bool(asked & {"nsp", "titles", "passes"})
+
     @property
     def precision(self) -> str:
         """The launch decides it, for the experiment has no flag of its own."""
@@ -252,11 +335,9 @@ class Experiment:
     # --- pretraining: what continued pretraining changes, and the starts that it makes ---
 
     def pretrain(self, *runs: Run) -> list[Result]:
-        for run in runs:
-            if not (self.runs.output_dir(run) / "all_results.json").exists():  # its weights are what others start from
-                self.runs.forget(run)
-                print(f"{run.file_name}: how far it is stands in {self.runs.log(run)}", flush=True)
-        return self.runs.execute(runs, min(len(runs), self.args.workers))
+        for run in filter(self.is_lost, runs):
+            self.runs.forget(run)
+        return self.execute(runs, min(len(runs), self.args.workers))
 
     def pretraining_run(self, nsp: bool | None = None) -> Run:
         """The base model, some passes further over the training rows' text, without their labels; `nsp` says whether
@@ -264,16 +345,19 @@ class Experiment:
         corpus, files, columns = self.corpus, self.task, self.data_args.text_columns
         if nsp is not None:
             corpus, files, columns = self.titles_corpus, self.titles_data(), ",".join(self.title_and_text)
+        tokens = len(corpus["train"]) * self.tokens_a_row(corpus, split_names(columns), None)
         epochs = self.args.pretraining_epochs
         if "pretraining_epochs" not in self.args.given:
             epochs = max(epochs, LEAST_PRETRAINED_ROWS / len(corpus["train"]))
+            if not self.args.full:
+                epochs = min(epochs, MOST_PRETRAINED_TOKENS / tokens)
         argv = [*self.start_flags("base"), "--text_columns", columns, *files_flags(files, "train", "validation")]
         argv += ["--num_train_epochs", f"{epochs:g}"]
         if nsp:
             argv += ["--nsp"]
         run = Run(
             "pretraining", "base", "mlm+nsp" if nsp else "mlm", columns=None if nsp is None else columns,
-            recipe=self.recipes / "mlm_pretrain.py", argv=tuple(argv),
+            recipe=self.recipes / "mlm_pretrain.py", argv=tuple(argv), tokens=epochs * tokens,
         )  # fmt: skip
         return with_seed(run, MlmArguments.seed)  # the recipe's own
 
@@ -283,17 +367,40 @@ class Experiment:
         """A run for every start × method × number of labels × seed.
 
         Each start × method tries its learning rates first, with the first seed and each number of `trial_labels`; the
-        best one on the validation split serves the numbers of labels near it. Returns the runs at the chosen rates.
+        best one on the validation split (of equals the one with the lowest loss there) serves the numbers of labels
+        near it. Returns the runs at the chosen rates.
         """
         if "continued" in self.args.starts:
             self.pretrain(self.pretraining_run())
-        rates = {count: self.rates(self.nearest_trial(count)) for count in self.args.label_counts}
+        for labels in self.trial_counts:
+            trials = self.trials(labels)
+            self.execute(trials)
+            rates = self.rates(labels)
+            for trial in trials:  # the best one is the first seed's run with so many labels: it is not run twice
+                if trial.learning_rate == rates[trial.start, trial.method] and labels in self.args.label_counts:
+                    self.runs.keep(replace(trial, experiment="labels"), self.runs.result(trial))
+        return self.execute(self.labelled_runs())
+
+    def plan_labels(self) -> list[Run]:
+        pretraining = [self.pretraining_run()] if "continued" in self.args.starts else []
+        trials = [trial for labels in self.trial_counts for trial in self.trials(labels)]
+        # The best trial becomes the first seed's run.
+        counts = self.trial_counts
+        more = [run for run in self.labelled_runs() if run.seed or run.labels not in counts or run.method == "tfidf"]
+        return [*pretraining, *trials, *more]
+
+    def labelled_runs(self) -> list[Run]:
         runs = []
         for count in self.args.label_counts:
-            cells = [self.classifier_run("labels", *cell, count, rate) for cell, rate in rates[count].items()]
+            rates = self.rates(self.nearest_trial(count))
+            cells = [self.classifier_run("labels", *cell, count, rate) for cell, rate in rates.items()]
             cells += [self.baseline_run(count)] if "tfidf" in self.args.methods else []
             runs += [with_seed(run, seed) for run in cells for seed in range(self.args.num_seeds)]
-        return self.runs.execute(runs, self.args.workers)
+        return runs
+
+    @property
+    def trial_counts(self) -> list[int]:
+        return list(dict.fromkeys(map(self.nearest_trial, self.args.label_counts)))
 
     def nearest_trial(self, count: int | str) -> int:
         """Of `trial_labels` the nearest to a number of labels, by their ratio; all rows, where there are fewer."""
@@ -304,24 +411,24 @@ class Experiment:
     def number_of_rows(self, count: int | str) -> int:
         return self.rows if count == "all" else min(count, self.rows)
 
-    def rates(self, labels: int) -> dict[tuple[str, str], float]:
-        """The learning rate of each start and method: with so many labels, the best on the validation split."""
+    def trials(self, labels: int) -> list[Run]:
         cells = [(start, method) for method in self.args.methods if method != "tfidf" for start in self.args.starts]
-        trials = [
+        return [
             with_seed(self.classifier_run("learning_rate", *cell, labels, rate), 0)
             for cell in cells
             for rate in self.rates_to_try(cell[1])
         ]
-        best: dict[tuple[str, str], Result] = {}
-        for result in self.runs.execute(trials, self.args.workers):
-            cell = result["start"], result["method"]
-            if cell not in best or result["validation_accuracy"] > best[cell]["validation_accuracy"]:
-                best[cell] = result
-        for trial in trials:  # the best one is the first seed's run with so many labels: it is not run twice
-            chosen = trial.learning_rate == best[trial.start, trial.method]["learning_rate"]
-            if chosen and labels in self.args.label_counts:
-                self.runs.keep(replace(trial, experiment="labels"), self.runs.result(trial))
-        return {cell: result["learning_rate"] for cell, result in best.items()}
+
+    def rates(self, labels: int) -> dict[tuple[str, str], float]:
+        """The learning rate of each start and method: with so many labels, the best on the validation split of those
+        that were tried; else the first to try."""
+        best: dict[tuple[str, str], tuple] = {}
+        for trial in self.trials(labels):
+            result, cell = self.runs.result(trial), (trial.start, trial.method)
+            tried = merit(result) if result else (-math.inf,)
+            if cell not in best or tried > best[cell][0]:
+                best[cell] = tried, trial.learning_rate
+        return {cell: rate for cell, (_, rate) in best.items()}
 
     def rates_to_try(self, method: str) -> list[float]:
         *_, arguments, factors = RECIPES[method]
@@ -331,10 +438,11 @@ class Experiment:
     def classifier_run(self, experiment: str, start: str, method: str, labels: int | str, learning_rate: float) -> Run:
         recipe, flags, *_ = RECIPES[method]
         steps = self.steps(self.number_of_rows(labels))
+        tokens = self.tokens_of_run(self.corpus, self.data_args.text_column_names, self.data_args.max_length, steps)
         argv = [*self.task_flags(labels), *self.start_flags(start), *flags, *self.training_flags(learning_rate, steps)]
         return Run(
-            experiment, start, method, labels, learning_rate=learning_rate, steps=steps, recipe=self.recipes / recipe,
-            argv=tuple(argv),
+            experiment, start, method, labels, learning_rate=learning_rate, recipe=self.recipes / recipe,
+            argv=tuple(argv), tokens=tokens,
         )  # fmt: skip
 
     def baseline_run(self, labels: int | str) -> Run:
@@ -369,17 +477,23 @@ class Experiment:
     def nsp(self) -> list[Result]:
         """The same passes of continued pretraining over titles and texts with masked tokens alone and with
         next-sentence prediction too, then fine-tuned on the pairs."""
+        self.pretrain(*(self.pretraining_run(nsp) for nsp in (False, True)))
+        return self.execute(self.plan_nsp())
+
+    def plan_nsp(self) -> list[Run]:
         starts, runs = [self.pretraining_run(nsp) for nsp in (False, True)], []
-        self.pretrain(*starts)
         for start in starts:
             flags = self.pretrained_flags(start)
             run = self.titles_run("nsp", start.method, self.titles_data(), self.title_and_text, flags)
             runs += [with_seed(run, seed) for seed in range(self.args.num_seeds)]
-        return self.runs.execute(runs, self.args.workers)
+        return starts + runs
 
     def titles(self) -> list[Result]:
         """Title alone, text alone, the pair, and the pair with titles of other rows (the control): five contiguous
         folds, so that every row is a test row once."""
+        return self.execute(self.plan_titles())
+
+    def plan_titles(self) -> list[Run]:
         title, text = self.title_and_text
         runs = []
         for fold, shuffled in itertools.product(range(FOLDS), (False, True)):
@@ -388,18 +502,21 @@ class Experiment:
                 name = ",".join(columns) + (SHUFFLED if shuffled else "")
                 run = self.titles_run("titles", "base", files, columns)
                 runs.append(with_seed(replace(run, columns=name, fold=fold), 0))
-        return self.runs.execute(runs, self.args.workers)
+        return runs
 
     def passes(self) -> list[Result]:
         """The pair after ever more passes over the training rows: what it makes of them (in the validation split's
         place), and of the test rows."""
+        return self.execute(self.plan_passes())
+
+    def plan_passes(self) -> list[Run]:
         data, runs = self.titles_data(), []
         for passes in PASSES if self.args.full else PASSES[:2]:
             steps = math.ceil(len(self.titles_corpus["train"]) * passes / self.args.batch_size)
             files = {**data, "validation": data["train"]}
             run = self.titles_run("passes", "base", files, self.title_and_text, steps=steps)
             runs += [with_seed(replace(run, passes=passes), seed) for seed in range(self.args.num_seeds)]
-        return self.runs.execute(runs, self.args.workers)
+        return runs
 
     def titles_run(
         self,
@@ -412,12 +529,12 @@ class Experiment:
     ) -> Run:
         steps = steps or self.steps(1000)
         rate = suitable_learning_rate(FinetuneArguments, load_config(self.model_args))
-        argv = [*files_flags(files), "--text_columns", ",".join(columns), "--max_length"]
-        argv += [str(min(TITLES_MAX_LENGTH, self.data_args.max_length))]
+        length = min(TITLES_MAX_LENGTH, self.data_args.max_length)
+        argv = [*files_flags(files), "--text_columns", ",".join(columns), "--max_length", str(length)]
         argv += [*(start_flags or self.start_flags("base")), *self.training_flags(rate, steps)]
         return Run(
-            experiment, start, "full", learning_rate=rate, steps=steps, recipe=self.recipes / "finetune.py",
-            argv=tuple(argv),
+            experiment, start, "full", learning_rate=rate, recipe=self.recipes / "finetune.py",
+            argv=tuple(argv), tokens=self.tokens_of_run(self.titles_corpus, columns, length, steps),
         )  # fmt: skip
 
     @property
@@ -465,6 +582,12 @@ class Experiment:
                     f"--experiments titles: of {FOLDS} folds of the rows in their order, number {number} has no "
                     f"training row of label {min(missing)!r}: shuffle the file's rows, or leave titles out"
                 )
+
+
+def name_of(data_args: LabelledDataArguments) -> str:
+    if data_args.dataset_name in SOURCES:
+        return f"{data_args.dataset_name}, the built-in corpus"
+    return data_args.dataset_name or data_args.train_file
 
 
 def describe(corpus: DatasetDict, data_args: LabelledDataArguments) -> str:

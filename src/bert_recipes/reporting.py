@@ -14,7 +14,7 @@ import yaml
 
 from . import files
 from .arguments import DataArguments, LabelledDataArguments, ModelArguments, PredictArguments
-from .baseline import score_baseline
+from .baseline import score_baseline, score_majority
 from .cards import front_matter, origin
 from .confusion import draw_confusion
 from .corpora import corpus_fingerprint
@@ -44,7 +44,7 @@ def report_classifier(
 ) -> Results:
     """Predict the test split, score the baseline beside it, and write all that a classifier's run leaves.
 
-    Returns the results with `test_*` and `baseline_*` added.
+    Returns the results with `test_*`, `majority_*` and `baseline_*` added.
     """
     args, test, output_dir = trainer.args, data.corpus["test"], Path(trainer.args.output_dir)
     if args.do_predict:
@@ -59,6 +59,9 @@ def report_classifier(
         rows = files.Table("the test split", test.to_dict(), range(len(test)))
         write_file(rows, {"label": labels, **predictions}, output_dir / "predictions.csv")
         draw_confusion(test["label"], predictions["prediction"], data.label_names, output_dir / "figures")
+        majority = score_majority(data.corpus, data.label_names)
+        results |= {f"majority_{name}": value for name, value in majority.items()}
+        tell_collapse(labels, predictions["prediction"], majority["accuracy"])
     if args.baseline and args.do_predict:
         print("Fitting character tf-idf + logistic regression on the same rows …", flush=True)
         scores = score_baseline(data.corpus, data.text_columns, data.label_names)
@@ -66,12 +69,27 @@ def report_classifier(
     draw_training(trainer.state.log_history, ("accuracy", "macro_f1"), output_dir / "figures" / "training.png")
     table = results_table(
         results,
-        {"this run, test": "test", "this run, validation": "eval", "character tf-idf + LR, test": "baseline"},
+        {
+            "this run, test": "test",
+            "this run, validation": "eval",
+            "character tf-idf + LR, test": "baseline",
+            "majority class, test": "majority",
+        },
         CLASSIFIER_SCORES,
     )
     card = model_card("text-classification", trainer, results, table, model_args, data_args, data.summary.as_markdown())
     finish(trainer, results, table, card)
     return results
+
+
+def tell_collapse(labels: list[str], predictions: list[str], majority_accuracy: float) -> None:
+    """A model that gives every row one answer has an accuracy that can look like a result."""
+    if len(set(predictions)) == 1 < len(set(labels)):
+        print(
+            f"Every test row is predicted {predictions[0]!r}: the model has collapsed to one class (the majority class "
+            f"alone has accuracy {majority_accuracy:.4f}); train for more steps, or with another learning rate",
+            flush=True,
+        )
 
 
 def report_masked_lm(

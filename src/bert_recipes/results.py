@@ -7,10 +7,12 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from .intervals import mean_and_interval
 from .runs import Result
 
 METHOD_NAMES = {"full": "full fine-tuning", "lora": "LoRA", "head_only": "the head alone", "tfidf": "tf-idf + LR"}
 START_NAMES = {"random": "random weights", "base": "the base model", "continued": "continued pretraining"}
+MAJORITY = "majority class"
 
 
 def of(results: Iterable[Result], **wanted) -> list[Result]:
@@ -35,6 +37,24 @@ def distinct(results: Iterable[Result], name: str) -> list:
     """In the order in which they first stand there; numbers in theirs, and all rows behind them."""
     values = list(dict.fromkeys(run[name] for run in results))
     return sorted(values, key=as_number) if any(isinstance(value, (int, float)) for value in values) else values
+
+
+def merit(trial: Result) -> tuple[float, float]:
+    """What the learning rates of a start and method are compared by: validation accuracy, and of equals the validation
+    loss. Results of before the loss was kept have none: of those equals the first stays the best."""
+    return trial["validation_accuracy"], -trial.get("validation_loss", math.inf)
+
+
+def collapsed(results: Iterable[Result]) -> list[Result]:
+    """Those that gave every test row one answer; of old results nobody has counted the answers."""
+    return [run for run in results if run.get("predicted_labels") == 1]
+
+
+def majorities(results: Iterable[Result], score: str = "accuracy") -> list[float]:
+    """What the most frequent class of the labelled rows scores on the test rows, for each seed (and fold): one seed has
+    the same labelled rows in every run. Empty for old results, which do not say."""
+    name = f"majority_{score}"
+    return list({(run["seed"], run.get("fold")): run[name] for run in results if name in run}.values())
 
 
 def as_number(count: float | str) -> float:
@@ -106,3 +126,21 @@ def group_order(group: str) -> tuple[int, int, str]:
 def rows_told_right(runs: list[Result]) -> np.ndarray:
     """1 where a row was told right, in the order of the folds."""
     return np.concatenate([run["rows_told_right"] for run in runs]).astype(float)
+
+
+def opening(name: str) -> str:
+    """A name as it opens a sentence: LoRA stays LoRA."""
+    return name[0].upper() + name[1:]
+
+
+def interval(values: Sequence[float]) -> str:
+    """Of one value, or of a kind of run that no seed changes, such as tf-idf with all rows, there is no interval."""
+    return "{:.4f} ± {:.4f}".format(*mean_and_interval(values)) if len(set(values)) > 1 else f"{values[0]:.4f}"
+
+
+def mean_or_value(values: Sequence[float]) -> tuple[float, float]:
+    return mean_and_interval(values) if len(values) > 1 else (values[0], 0.0)
+
+
+def ends(mean: float, half: float) -> tuple[float, float, float]:
+    return mean, mean - half, mean + half

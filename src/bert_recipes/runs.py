@@ -11,7 +11,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
@@ -20,17 +20,24 @@ from typing import NoReturn
 
 import pandas
 import torch
-from tqdm import tqdm
-from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
+from datasets import Dataset, DatasetDict
+from transformers import (
+    AutoModelForSequenceClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    TrainerCallback,
+)
+from transformers.trainer import DEFAULT_CALLBACKS
 
 from .arguments import DataArguments, FinetuneArguments, LabelledDataArguments, MlmArguments, ModelArguments, parse
-from .baseline import score_baseline
+from .baseline import score_baseline, score_majority
+from .chunks import chunk_documents
 from .corpora import load_corpus
-from .data import load_pretraining_data
-from .documents import load_documents
-from .encoding import join_columns
+from .documents import code_fingerprint, load_documents, load_validation
+from .encoding import join_columns, sort_by_length
 from .errors import LostProcess, UserError
 from .evidence import loss_with_head, representations, similarity_by_layer, weight_changes
+from .forecast import Progress
 from .labels import label_names
 from .launch import available_cores
 from .masking import MaskedChunks
@@ -38,7 +45,7 @@ from .memory import peak_memory_mb
 from .models import has_masked_lm_head, load_classifier, load_masked_lm
 from .stops import STOPPED
 from .tokenization import load_tokenizer
-from .workers import call_each
+from .workers import Told, call_each
 
 GENERAL_TEXT = "peoples_daily"
 HELD_OUT_TEXTS = 50  # about 3,000 tokens
@@ -51,7 +58,7 @@ Result = dict  # one object of results.json
 
 @dataclass(frozen=True)
 class Run:
-    """One training run, or one fit of tf-idf, where start, learning rate and steps mean nothing.
+    """One training run, or one fit of tf-idf, where start and learning rate mean nothing.
 
     What it is called by stands in its result; `recipe` (none: tf-idf) and `argv` are how it is done.
     """
@@ -65,14 +72,14 @@ class Run:
     columns: str | None = None
     fold: int | None = None
     passes: float | None = None
-    steps: int = 0
+    tokens: float = 0  # that it trains on, about: what a forecast of its time is made of
     recipe: Path | None = None
     argv: tuple[str, ...] = ()
 
     @property
     def name(self) -> dict:
         given = asdict(replace(self, recipe=None, argv=()))
-        return {key: value for key, value in given.items() if key not in ("steps", "recipe", "argv")}
+        return {key: value for key, value in given.items() if key not in ("tokens", "recipe", "argv")}
 
     @property
     def file_name(self) -> str:
@@ -88,23 +95,23 @@ class Runs:
         if not isinstance(self.results, list):
             raise UserError(f"{self.path} is no list of results: put it right, or name another --output_dir")
 
-    def execute(self, runs: Sequence[Run], workers: int) -> list[Result]:
+    def execute(self, runs: Sequence[Run], workers: int, progress: Progress | None = None) -> list[Result]:
         """Do what has no result yet, `workers` at a time; the results of all. Where a run fails, those under way end
         first, and are kept; after Ctrl-C or SIGTERM they are ended."""
         missing = [run for run in runs if self.result(run) is None]
-        threads = max(1, available_cores() // workers)
-        calls = [(run, self.output_dir(run), self.log(run), threads) for run in missing]
-        progress = tqdm(total=sum(1 + run.steps for run in missing), unit="step", disable=not missing)
-        failures = []
-        with self.stoppable(), progress, closing(call_each(perform, calls, workers)) as done:
+        calls = [(run, self.output_dir(run), self.log(run), threads_each(workers)) for run in missing]
+        progress, failures = progress or Progress(), []
+        with closing(call_each(perform, calls, workers)) as done:
             for number, result in done:
                 run = missing[number]
-                if isinstance(result, Exception):
-                    failures.append((run, result))
-                else:
-                    self.keep(run, result)
-                    progress.write(f"{run.file_name}: {headline(self.result(run))}")
-                progress.update(1 + run.steps)
+                match result:
+                    case Told():
+                        progress.go_on(run.file_name, result)
+                    case Exception():
+                        failures.append((run, result))
+                    case _:
+                        self.keep(run, result)
+                        progress.end(run.file_name, headline(self.result(run)))
         if failures:
             self.refuse(*failures[0])
         return [self.result(run) for run in runs]
@@ -116,7 +123,7 @@ class Runs:
         try:
             yield
         except (KeyboardInterrupt, SystemExit):
-            print(f"stopped: {self.path} keeps what is finished, and the same command goes on", file=sys.stderr)
+            print(f"\nstopped: {self.path} keeps what is finished, and the same command goes on", file=sys.stderr)
             raise
         finally:
             signal.signal(signal.SIGTERM, former)
@@ -168,7 +175,8 @@ def only_in(argv: Sequence[str], other: Sequence[str]) -> str:
 
 def headline(result: Result) -> str:
     name = "test_accuracy" if "test_accuracy" in result else "validation_loss"
-    return f"{name.replace('_', ' ')} {result[name]:.4f}"
+    mark = ", collapsed to one class" if result.get("predicted_labels") == 1 else ""
+    return f"{name.replace('_', ' ')} {result[name]:.4f}{mark}"
 
 
 def call_recipe(recipe: Path, argv: Sequence[str], log: Path, threads: int) -> dict[str, float]:
@@ -183,9 +191,24 @@ def call_recipe(recipe: Path, argv: Sequence[str], log: Path, threads: int) -> d
     return runpy.run_path(str(recipe))["main"](list(argv))
 
 
-def perform(run: Run, output_dir: Path, log: Path, threads: int) -> Result:
-    """The run's object in results.json, without its name."""
+class StepsTold(TrainerCallback):
+    """Hands the share of the steps that are done to `tell`."""
+
+    def __init__(self, tell: Callable[[float], None]):
+        self.tell = tell
+
+    def on_step_end(self, args, state, control, **kwargs):
+        self.tell(state.global_step / state.max_steps)
+
+
+def threads_each(workers: int) -> int:
+    return max(1, available_cores() // workers)
+
+
+def perform(run: Run, output_dir: Path, log: Path, threads: int, tell: Callable[[float], None]) -> Result:
+    """The run's object in results.json, without its name. `tell` hears the share of the steps that are done."""
     started = time.perf_counter()
+    DEFAULT_CALLBACKS.append(StepsTold(tell))  # every Trainer of this process has these
     work = fit_baseline if run.recipe is None else pretrain if run.recipe.stem == "mlm_pretrain" else fine_tune
     results = work(run, output_dir, log, threads)
     seconds = results.pop("seconds", time.perf_counter() - started)
@@ -208,17 +231,21 @@ def fine_tune(run: Run, output_dir: Path, log: Path, threads: int) -> Result:
     """Scores and changes; the model itself goes."""
     argv = [*run.argv, "--output_dir", str(output_dir), "--overwrite"]
     results = call_recipe(run.recipe, argv, log, threads)
+    rows = pandas.read_csv(output_dir / "predictions.csv", dtype=str, keep_default_na=False)
     if run.experiment in ("labels", "learning_rate"):
         changes = measure_changes(argv)
     else:  # of the others the rows count, for the bootstrap
-        rows = pandas.read_csv(output_dir / "predictions.csv", dtype=str, keep_default_na=False)
         changes = {"weights_moved": {}, "rows_told_right": (rows["label"] == rows["prediction"]).astype(int).tolist()}
     shutil.rmtree(output_dir)
     return {
         # Of passes over the training rows, these stand in the validation split's place.
         "validation_accuracy" if run.passes is None else "training_accuracy": results["eval_accuracy"],
+        "validation_loss" if run.passes is None else "training_loss": results["eval_loss"],
         "test_accuracy": results["test_accuracy"],
         "test_macro_f1": results["test_macro_f1"],
+        "majority_accuracy": results["majority_accuracy"],
+        "majority_macro_f1": results["majority_macro_f1"],
+        "predicted_labels": rows["prediction"].nunique(),  # 1: collapsed
         "seconds": results["train_runtime"],
         "peak_memory_mb": results["train_peak_memory_mb"],
         "trained_parameters": results["train_parameters"],
@@ -235,13 +262,13 @@ def pretrain(run: Run, output_dir: Path, log: Path, threads: int) -> Result:
     results = read_json(finished, None)
     model_args, data_args, args = parse(ModelArguments, DataArguments, MlmArguments, argv=[*argv, "--overwrite"])
     trained_args = replace(model_args, model_name_or_path=str(output_dir))
-    tokenizer = load_tokenizer(trained_args)
+    tokenizer, texts = load_tokenizer(trained_args), held_out(data_args)
     models = [load_masked_lm(start, tokenizer) for start in (model_args, trained_args)]
-    changes = compare(*models, tokenizer, held_out_texts(data_args))
+    changes = compare(*models, tokenizer, texts["task"])
     if has_masked_lm_head(model_args):
         changes["masked_lm_loss"] = {
             name: [loss_with_head(model, model, chunks, tokenizer) for model in models]
-            for name, chunks in held_out_chunks(trained_args, data_args, args.output_dir).items()
+            for name, chunks in masked_once(texts, tokenizer, args.output_dir).items()
         }
     else:  # it began with random weights, and not with these
         del changes["weights_moved"]["head"]
@@ -259,11 +286,14 @@ def pretrain(run: Run, output_dir: Path, log: Path, threads: int) -> Result:
 def fit_baseline(run: Run, output_dir: Path, log: Path, threads: int) -> Result:
     data_args, args = parse(LabelledDataArguments, SeedArguments, argv=list(run.argv))
     corpus = load_corpus(data_args, args.seed)
-    scores = score_baseline(corpus, data_args.text_column_names, label_names(corpus["train"]["label"]))
+    names = label_names(corpus["train"]["label"])
+    scores, majority = score_baseline(corpus, data_args.text_column_names, names), score_majority(corpus, names)
     return {
         "validation_accuracy": None,
         "test_accuracy": scores["accuracy"],
         "test_macro_f1": scores["macro_f1"],
+        "majority_accuracy": majority["accuracy"],
+        "majority_macro_f1": majority["macro_f1"],
         "trained_parameters": 0,
         "weights_moved": {},
     }
@@ -282,13 +312,13 @@ def measure_changes(argv: list[str]) -> dict:
     model_args, data_args, args = parse(ModelArguments, LabelledDataArguments, FinetuneArguments, argv=argv)
     after = AutoModelForSequenceClassification.from_pretrained(args.output_dir)
     before = load_classifier(model_args, [after.config.id2label[index] for index in range(after.config.num_labels)])
-    tokenizer = load_tokenizer(model_args)
-    changes = compare(before, after, tokenizer, held_out_texts(data_args))
+    tokenizer, texts = load_tokenizer(model_args), held_out(data_args)
+    changes = compare(before, after, tokenizer, texts["task"])
     if not model_args.from_scratch and has_masked_lm_head(model_args):
         masked_lm = load_masked_lm(model_args, tokenizer)
         changes["masked_lm_loss"] = {
             name: [loss_with_head(masked_lm, model, chunks, tokenizer) for model in (before, after)]
-            for name, chunks in held_out_chunks(model_args, data_args, args.output_dir).items()
+            for name, chunks in masked_once(texts, tokenizer, args.output_dir).items()
         }
     return changes
 
@@ -300,21 +330,28 @@ def compare(before: PreTrainedModel, after: PreTrainedModel, tokenizer: PreTrain
     return {"weights_moved": weight_changes(before, after), "similarity": similarity_by_layer(*states)}
 
 
-def held_out_texts(data_args: DataArguments) -> list[str]:
-    validation = load_documents(replace(data_args, max_train_samples=1, max_eval_samples=HELD_OUT_TEXTS))["validation"]
-    return join_columns(validation, data_args.text_column_names)
+def held_out(data_args: DataArguments) -> dict[str, list[str]]:
+    """Text that no stage was trained on: of the task, and general."""
+    validation = load_validation(replace(data_args, max_eval_samples=HELD_OUT_TEXTS))["validation"]
+    # The cache of data sets keeps them: to read the newspaper takes longer than to measure with them.
+    general = Dataset.from_generator(general_texts, gen_kwargs={"version": code_fingerprint()})
+    return {"task": join_columns(validation, data_args.text_column_names), "general": general["text"][:]}
 
 
-def held_out_chunks(model_args: ModelArguments, data_args: DataArguments, output_dir: str) -> dict[str, MaskedChunks]:
-    """Text that no stage was trained on, masked once: of the task, and general."""
-    files = {"train_file": data_args.train_file, "validation_file": data_args.validation_file}
-    limits = {"max_train_samples": 1, "max_eval_samples": HELD_OUT_TEXTS}
-    sources = {
-        "task": DataArguments(text_columns=data_args.text_columns, **files, **limits),
-        "general": DataArguments(GENERAL_TEXT, **limits),
-    }
+def general_texts(version: str) -> Iterator[dict[str, str]]:
+    yield from load_documents(DataArguments(GENERAL_TEXT, max_eval_samples=HELD_OUT_TEXTS))["validation"]
+
+
+def masked_once(
+    texts: dict[str, list[str]], tokenizer: PreTrainedTokenizerBase, output_dir: str
+) -> dict[str, MaskedChunks]:
     args = MlmArguments(output_dir=output_dir, overwrite=True)
-    return {name: load_pretraining_data(model_args, source, args).validation for name, source in sources.items()}
+    documents = DatasetDict({name: Dataset.from_dict({"text": of_source}) for name, of_source in texts.items()})
+    chunks = chunk_documents(documents, tokenizer, ["text"], args)
+    return {
+        name: MaskedChunks(sort_by_length(part), tokenizer, args.mlm_probability, seed=0)
+        for name, part in chunks.items()
+    }
 
 
 def read_json(path: Path, default):
@@ -325,8 +362,12 @@ def read_json(path: Path, default):
 
 
 def write_json(path: Path, content) -> None:
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
     """Whole or not at all: beside it first, then in its place."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".part")
-    beside.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    beside.write_text(text, encoding="utf-8")
     os.replace(beside, path)

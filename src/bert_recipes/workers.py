@@ -26,8 +26,13 @@ class Failure(Exception):
     """A call that met a mistake of ours: its traceback."""
 
 
+class Told(float):
+    """What a call that goes on has told, such as the share of its work that is done."""
+
+
 def call_each(function: Callable, calls: Sequence[tuple], workers: int) -> Iterator[tuple[int, Any]]:
-    """`function(*arguments)` for each of `calls`: its number, and its result, `UserError` or `Failure`, as they end.
+    """`function(*arguments, tell)` for each of `calls`: its number, and its result, `UserError` or `Failure`, as they
+    end. What a call hands to `tell`, a number, comes out before that as `Told`.
 
     Behind one that failed no further one is started. Closing the iterator ends those under way.
     """
@@ -44,8 +49,11 @@ def call_each(function: Callable, calls: Sequence[tuple], workers: int) -> Itera
                 sender.close()  # so that the other end is the only one, and its loss is noticed
                 running[receiver] = number, process
             for receiver in wait(list(running)):
-                number, process = running.pop(receiver)
+                number, process = running[receiver]
                 result = received(receiver, process)
+                if not isinstance(result, Told):
+                    process.join()
+                    del running[receiver]
                 if isinstance(result, Exception):
                     waiting.clear()
                 yield number, result
@@ -66,15 +74,13 @@ def received(receiver: Connection, process: BaseProcess) -> Any:
         code = process.exitcode
         ended = f"signal {signal.Signals(-code).name}" if code < 0 else f"status {code}"
         return LostProcess(f"its process ended without a result, by {ended}")
-    finally:
-        process.join()
 
 
 def send_result(sender: Connection, function: Callable, arguments: tuple) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches all of them: the parent ends its workers
     threading.Thread(target=end_with_parent, daemon=True).start()
     try:
-        result = function(*arguments)
+        result = function(*arguments, lambda number: sender.send(Told(number)))
     except UserError as error:
         result = error
     except (Exception, SystemExit) as error:
