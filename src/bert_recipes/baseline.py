@@ -26,7 +26,10 @@ def labels_of(split: Dataset, label_names: Sequence[str]) -> np.ndarray:
 
 def score_majority(corpus: DatasetDict, label_names: Sequence[str]) -> dict[str, float]:
     """Accuracy and macro-averaged scores on the test split of the label that most training rows have, given to every
-    row; of rows with several labels, of the most frequent set of labels."""
+    row; of rows with several labels, of the most frequent set of labels; of a regression the mean of its labels."""
+    if isinstance(corpus["train"]["label"][0], float):
+        mean = np.full(len(corpus["test"]), np.mean(corpus["train"]["label"][:]))
+        return without_loss(regression_metrics(EvalPrediction(mean, corpus["test"]["label"][:])))
     train, test = (labels_of(corpus[split], label_names) for split in ("train", "test"))
     answers, counts = np.unique(train, axis=0, return_counts=True)
     predictions = np.repeat(answers[[counts.argmax()]], len(test), axis=0)
@@ -34,7 +37,10 @@ def score_majority(corpus: DatasetDict, label_names: Sequence[str]) -> dict[str,
 
 
 def score_baseline(corpus: DatasetDict, text_columns: Sequence[str], label_names: Sequence[str]) -> dict[str, float]:
-    """Accuracy and macro-averaged scores on the test split of tf-idf over 1- to 3-grams of characters."""
+    """Accuracy and macro-averaged scores on the test split of tf-idf over 1- to 3-grams of characters; of a regression
+    those of `regression_metrics`."""
+    if isinstance(corpus["train"]["label"][0], float):
+        return score_regression_baseline(corpus, text_columns)
     multi_label = not isinstance(corpus["train"]["label"][0], str)
     metric = load_metric(multi_label)
 
@@ -56,12 +62,11 @@ def score_baseline(corpus: DatasetDict, text_columns: Sequence[str], label_names
 
 
 def score_regression_baseline(corpus: DatasetDict, text_columns: Sequence[str]) -> dict[str, float]:
-    """The scores of `regression_metrics` on the test split of a ridge regression on the same tf-idf."""
+    """A ridge regression on the same tf-idf."""
 
     def score(model, split: Dataset) -> dict[str, float]:
         predictions = model.predict(join_columns(split, text_columns))
-        scores = regression_metrics(EvalPrediction(predictions=predictions, label_ids=split["label"][:]))
-        return {name: value for name, value in scores.items() if name != MEAN_LOSS}
+        return without_loss(regression_metrics(EvalPrediction(predictions, split["label"][:])))
 
     train = corpus["train"]
     models = [
@@ -71,6 +76,10 @@ def score_regression_baseline(corpus: DatasetDict, text_columns: Sequence[str]) 
         for inverse_regularisation in INVERSE_REGULARISATIONS
     ]
     return score(min(models, key=lambda model: score(model, corpus["validation"])["mse"]), corpus["test"])
+
+
+def without_loss(scores: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in scores.items() if name != MEAN_LOSS}
 
 
 def character_tfidf(rows: int) -> TfidfVectorizer:

@@ -32,6 +32,7 @@ MOST_UNKNOWN = 0.02  # of the tokens
 # cuts most (Rust et al. 2021, arXiv 2012.15613).
 MOST_TOKENS = 2.0  # a word
 SAMPLED_TEXTS, SAMPLED_CHARACTERS = 300, 500  # of a split, and of each text: a word's tokens to two digits
+WIDEST_SPREAD = 10  # standard deviation of a regression's labels
 NAMED_LABELS = 6  # in a line on the screen
 
 # Scripts that set no spaces between words: a character stands for a word.
@@ -78,6 +79,9 @@ def summarise_labelled(
         median, most = np.percentile(lengths, [50, 95])
         cells = [f"{len(rows):,}", f"{median:,.0f}", f"{most:,.0f}", f"{lengths.max():,}"]
         splits.append([split, *cells, f"{cut_rows(rows):,} ({cut_rows(rows) / len(rows):.1%})", *readings[split].cells])
+    if isinstance(corpus["train"]["label"][0], float):
+        notes = [*repeated_rows(corpus, text_columns), *readings["train"].notes("train"), *ranges_of_numbers(corpus)]
+        return DataSummary(splits, notes=notes)
     counts = {
         split: Counter(name for label in rows["label"][:] for name in as_list(label)) for split, rows in corpus.items()
     }
@@ -179,6 +183,19 @@ def tokens_a_word(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> f
     words = sum(len(WORD.findall(text)) for text in bare)
     token_ids = tokenizer(bare, add_special_tokens=False, truncation=False, verbose=False)["input_ids"]
     return sum(map(len, token_ids)) / words if words else 0.0
+
+
+def ranges_of_numbers(corpus: DatasetDict) -> Iterator[str]:
+    """Of a regression's labels."""
+    for split, rows in corpus.items():
+        labels = np.array(rows["label"][:])
+        spread = f"mean {labels.mean():.4g}, standard deviation {labels.std():.4g}"
+        yield f"{split}: labels from {labels.min():.4g} to {labels.max():.4g}, {spread}"
+    if (spread := np.std(corpus["train"]["label"][:])) > WIDEST_SPREAD:
+        yield (
+            f"train: the labels spread by {spread:.3g}: small steps of training hardly reach so far. Divide them so "
+            "that they spread by about 1"
+        )
 
 
 def largest_and_smallest(labels: Table) -> str:

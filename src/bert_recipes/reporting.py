@@ -22,7 +22,8 @@ from .data import ClassificationData, PretrainingData
 from .figures import draw_training
 from .hub import upload
 from .inference import join_labels, name_predictions, predict, score_file
-from .problems import MULTI_LABEL
+from .problems import REGRESSION
+from .scatter import draw_scatter
 from .tables import Table, as_markdown, print_table
 from .training import Trainer
 from .writing import write_file
@@ -31,6 +32,11 @@ Results = dict[str, float]
 
 PACKAGES = ("torch", "transformers", "accelerate", "datasets", "peft")
 CLASSIFIER_SCORES = {"accuracy": "accuracy", "macro-F1": "macro_f1"}
+REGRESSION_SCORES = {"mean squared error": "mse", "Pearson": "pearson", "Spearman": "spearman"}
+# What is on the table of a run, title -> prefix of its scores.
+THIS_RUN = {"this run, test": "test", "this run, validation": "eval"}
+CLASSIFIER_FLOORS = {"character tf-idf + LR, test": "baseline", "majority class, test": "majority"}
+REGRESSION_FLOORS = {"character tf-idf + ridge, test": "baseline", "mean of the training labels, test": "majority"}
 MASKED_LM_SCORES = {"loss": "loss", "perplexity": "perplexity", "masked accuracy": "masked_accuracy"}
 NEXT_SENTENCE_SCORES = {"NSP accuracy": "nsp_accuracy"}
 
@@ -47,6 +53,7 @@ def report_classifier(
     Returns the results with `test_*`, `majority_*` and `baseline_*` added.
     """
     args, test, output_dir = trainer.args, data.corpus["test"], Path(trainer.args.output_dir)
+    regression = data.problem_type == REGRESSION
     if args.do_predict:
         logits, test_results = predict(trainer, data.encoded["test"])
         results |= test_results
@@ -54,29 +61,22 @@ def report_classifier(
     if not trainer.is_world_process_zero():
         return results
     if args.do_predict:
-        predictions = name_predictions(logits, data.label_names, data.problem_type == MULTI_LABEL)
+        predictions = name_predictions(logits, data.label_names, data.problem_type)
         labels = join_labels(test["label"], data.label_names)
         rows = files.Table("the test split", test.to_dict(), range(len(test)))
         write_file(rows, {"label": labels, **predictions}, output_dir / "predictions.csv")
-        draw_confusion(test["label"], predictions["prediction"], data.label_names, output_dir / "figures")
-        majority = score_majority(data.corpus, data.label_names)
-        results |= {f"majority_{name}": value for name, value in majority.items()}
-        tell_collapse(labels, predictions["prediction"], majority["accuracy"])
+        draw = draw_scatter if regression else draw_confusion
+        draw(test["label"], predictions["prediction"], data.label_names, output_dir / "figures")
+        results |= {f"majority_{name}": value for name, value in score_majority(data.corpus, data.label_names).items()}
+        if not regression:
+            tell_collapse(labels, predictions["prediction"], results["majority_accuracy"])
     if args.baseline and args.do_predict:
-        print("Fitting character tf-idf + logistic regression on the same rows …", flush=True)
-        scores = score_baseline(data.corpus, data.text_columns, data.label_names)
-        results |= {f"baseline_{name}": value for name, value in scores.items()}
-    draw_training(trainer.state.log_history, ("accuracy", "macro_f1"), output_dir / "figures" / "training.png")
-    table = results_table(
-        results,
-        {
-            "this run, test": "test",
-            "this run, validation": "eval",
-            "character tf-idf + LR, test": "baseline",
-            "majority class, test": "majority",
-        },
-        CLASSIFIER_SCORES,
-    )
+        print("Fitting character tf-idf + a linear model on the same rows …", flush=True)
+        floor = score_baseline(data.corpus, data.text_columns, data.label_names)
+        results |= {f"baseline_{name}": value for name, value in floor.items()}
+    scores = REGRESSION_SCORES if regression else CLASSIFIER_SCORES
+    draw_training(trainer.state.log_history, list(scores.values())[-2:], output_dir / "figures" / "training.png")
+    table = results_table(results, THIS_RUN | (REGRESSION_FLOORS if regression else CLASSIFIER_FLOORS), scores)
     card = model_card("text-classification", trainer, results, table, model_args, data_args, data.summary.as_markdown())
     finish(trainer, results, table, card)
     return results
@@ -126,9 +126,8 @@ def report_predictions(trainer: Trainer, logits: np.ndarray, table: files.Table,
         return {}
     config = trainer.model.config
     label_names = [config.id2label[index] for index in range(config.num_labels)]
-    multi_label = config.problem_type == MULTI_LABEL
-    write_file(table, name_predictions(logits, label_names, multi_label), Path(args.output_file))
-    scores = score_file(logits, table, args, label_names, multi_label)
+    write_file(table, name_predictions(logits, label_names, config.problem_type), Path(args.output_file))
+    scores = score_file(logits, table, args, label_names, config.problem_type)
     if scores:
         print_table([["", *scores], [args.input_file, *(f"{value:.4f}" for value in scores.values())]])
     print(f"\n{len(table.numbers):,} rows labelled, saved in {args.output_file}")

@@ -53,7 +53,7 @@ from .metrics import (
     regression_metrics,
     token_losses,
 )
-from .models import count_parameters
+from .models import count_parameters, guess_the_mean
 from .problems import REGRESSION
 from .stops import StopTogether, end_of_training, failures_told
 from .streaming import StreamedChunks
@@ -332,9 +332,10 @@ def classifier_trainer(
     """A Trainer for encoded texts (`encoding.encode_texts`): with the splits train and validation, or to predict."""
     args.learning_rate = args.learning_rate or suitable_learning_rate(args, model.config)
     compute_metrics = classification_metrics
-    if model.config.problem_type == REGRESSION:
+    if model.config.problem_type == REGRESSION and dataset:
         compute_metrics = regression_metrics
         args.keep_best_by_correlation()
+        guess_the_mean(model, dataset["train"]["labels"][:])
     return Trainer(
         model=model,
         args=args,
