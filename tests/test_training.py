@@ -5,8 +5,16 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch.nn import functional
+from transformers.trainer_utils import IntervalStrategy
 
-from bert_recipes.arguments import DataArguments, FinetuneArguments, LabelledDataArguments, MlmArguments, ModelArguments
+from bert_recipes.arguments import (
+    DataArguments,
+    FinetuneArguments,
+    LabelledDataArguments,
+    MlmArguments,
+    ModelArguments,
+    parse,
+)
 from bert_recipes.data import load_classification_data, load_pretraining_data
 from bert_recipes.documents import load_documents
 from bert_recipes.errors import UserError
@@ -19,6 +27,7 @@ from bert_recipes.training import (
     suitable_learning_rate,
     train_and_evaluate,
 )
+from bert_recipes.training_length import choose_length
 
 
 @pytest.fixture(scope="module")
@@ -327,3 +336,25 @@ def test_validation_is_masked_alike_whatever_training_masks(tmp_path, model_args
         assert any("masked once, 15% of the tokens" in note for note in data.summary.notes)
     assert np.array_equal(labels[0.15], labels[0.5])
     assert 0.12 < (labels[0.5] != IGNORED).mean() < 0.16 and shares[0.5] > 0.4 > 0.2 > shares[0.15]
+
+
+@pytest.mark.parametrize(
+    ("rows", "argv", "passes", "evaluations"),
+    [
+        (13_740, [], 2, IntervalStrategy.EPOCH),
+        (4_000, [], 3, IntervalStrategy.EPOCH),
+        (900, [], 11, IntervalStrategy.STEPS),
+        (900, ["--eval_strategy", "no", "--save_strategy", "no"], 11, IntervalStrategy.NO),
+        (900, ["--num_train_epochs", "1.5"], 1.5, IntervalStrategy.EPOCH),
+        (900, ["--max_steps", "7"], 11, IntervalStrategy.EPOCH),
+        (10, ["--per_device_train_batch_size", "8", "--gradient_accumulation_steps", "4"], 300, IntervalStrategy.STEPS),
+    ],
+)
+def test_few_rows_are_passed_over_more_often(tmp_path, capsys, rows, argv, passes, evaluations):
+    (args,) = parse(FinetuneArguments, argv=["--output_dir", str(tmp_path / "out"), "--use_cpu", *argv])
+    choose_length(args, rows)
+    assert (args.num_train_epochs, args.eval_strategy) == (passes, evaluations)
+    chosen = not {"--num_train_epochs", "--max_steps"} & set(argv)
+    assert (f"{rows:,} training rows: {passes} passes" in capsys.readouterr().out) == chosen
+    if evaluations == IntervalStrategy.STEPS:
+        assert args.save_steps == args.eval_steps and 9 <= passes * math.ceil(rows / 32) / args.eval_steps <= 10

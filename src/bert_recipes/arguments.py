@@ -240,7 +240,7 @@ class RecipeArguments(transformers.TrainingArguments):
             raise UserError("--early_stopping_patience needs evaluations, checkpoints and --load_best_model_at_end")
         if self.max_steps == 0:
             raise UserError("--max_steps 0: must be above 0, or -1 for --num_train_epochs")
-        if self.num_train_epochs <= 0 and self.max_steps < 0:
+        if self.num_train_epochs is not None and self.num_train_epochs <= 0 and self.max_steps < 0:
             raise UserError(f"--num_train_epochs {self.num_train_epochs}: must be above 0")
         if self.learning_rate is not None and self.learning_rate <= 0:
             raise UserError(f"--learning_rate {self.learning_rate}: must be above 0")
@@ -281,6 +281,9 @@ class RecipeArguments(transformers.TrainingArguments):
 
 @dataclass
 class ClassifierArguments(RecipeArguments):
+    num_train_epochs: float | None = field(
+        default=None, metadata={"help": "passes over the training rows; left out, 2, or more where they are few"}
+    )
     baseline: bool = field(default=True, metadata={"help": "score character tf-idf + logistic regression beside it"})
     metric_for_best_model: str = field(
         default="macro_f1",

@@ -189,7 +189,7 @@ def model_card(
         f"- `{source}`, " + ("from the Hub" if digest == "hub" else f"sha256 `{digest}`")
         for source, digest in corpus_fingerprint(data_args).items()
     ]
-    given = {"learning_rate": args.learning_rate, "seed": args.seed}
+    given = {"learning_rate": args.learning_rate, "num_train_epochs": args.num_train_epochs, "seed": args.seed}
     given |= model_args.given | data_args.given | args.given
     given = {argument: value for argument, value in given.items() if not argument.endswith("_token")}
     packages = ", ".join(f"{package} {version(package)}" for package in PACKAGES)

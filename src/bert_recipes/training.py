@@ -57,6 +57,7 @@ from .models import count_parameters, guess_the_mean
 from .problems import REGRESSION
 from .stops import StopTogether, end_of_training, failures_told
 from .streaming import StreamedChunks
+from .training_length import choose_length
 
 STREAM_POSITION = "stream.json"
 
@@ -331,6 +332,8 @@ def classifier_trainer(
 ) -> Trainer:
     """A Trainer for encoded texts (`encoding.encode_texts`): with the splits train and validation, or to predict."""
     args.learning_rate = args.learning_rate or suitable_learning_rate(args, model.config)
+    if dataset:
+        choose_length(args, len(dataset["train"]))
     compute_metrics = classification_metrics
     if model.config.problem_type == REGRESSION and dataset:
         compute_metrics = regression_metrics

@@ -1,0 +1,36 @@
+"""How long a classifier trains where nobody says: two passes over its rows, and more where they are few."""
+
+from __future__ import annotations
+
+import math
+
+from transformers.trainer_utils import IntervalStrategy, SaveStrategy
+
+from .arguments import ClassifierArguments
+
+PASSES = 2
+# Of 32 rows. TABLE
+FEWEST_STEPS = 300
+MOST_EVALUATIONS = 10  # a pass over a hundred rows is four steps: an evaluation behind each takes longer than they do
+
+
+def choose_length(args: ClassifierArguments, rows: int) -> None:
+    """Set `num_train_epochs` where it is None, and say so; with it, where neither is given, how often the run evaluates
+    and saves. `max_steps` wins over it, as everywhere."""
+    if args.num_train_epochs is not None:
+        return
+    steps_a_pass = math.ceil(rows / (args.train_batch_size * args.gradient_accumulation_steps * args.world_size))
+    args.num_train_epochs = float(max(PASSES, math.ceil(FEWEST_STEPS / steps_a_pass)))
+    if args.max_steps > 0:
+        return
+    steps = int(args.num_train_epochs) * steps_a_pass
+    if args.num_train_epochs > MOST_EVALUATIONS and args.eval_strategy == args.save_strategy == IntervalStrategy.EPOCH:
+        args.eval_strategy, args.save_strategy = IntervalStrategy.STEPS, SaveStrategy.STEPS
+        args.eval_steps = args.save_steps = math.ceil(steps / MOST_EVALUATIONS)
+    if args.process_index == 0:
+        few = f", since so few rows make {steps_a_pass} steps a pass" if args.num_train_epochs > PASSES else ""
+        print(
+            f"{rows:,} training rows: {args.num_train_epochs:g} passes, {steps:,} steps{few}; --num_train_epochs sets "
+            "another number",
+            flush=True,
+        )
