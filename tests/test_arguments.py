@@ -254,3 +254,10 @@ def test_a_config_file_does_not_write_out_of_the_folder_by_accident(tmp_path, mo
 def test_what_was_typed_is_known_even_where_it_is_the_default():
     data_args, args = parse(LabelledDataArguments, FinetuneArguments, argv=["--max_length", "256", "--no_baseline"])
     assert data_args.given == {"max_length": 256} and args.given == {"baseline": False}
+
+
+def test_the_names_of_the_classes_belong_to_a_run(tmp_path):
+    argv = ["--train_file", "a.csv", "--label_names", "a,b", "--output_dir", str(tmp_path / "run")]
+    _, data_args, training_args = parse(ModelArguments, LabelledDataArguments, FinetuneArguments, argv=argv)
+    assert data_args.label_names == training_args.run_facts["label_names"] == "a,b"
+    assert training_args.label_names is None, "what a Trainer calls so is another thing"
