@@ -308,3 +308,10 @@ def test_predict_takes_the_names_of_training_arguments(tmp_path):
     argv = ["--input_file", "a.csv", "--output_file", "b.csv", "--disable_tqdm", "true", "--bf16", "--use_cpu"]
     args = parse(PredictArguments, argv=argv)[0].for_trainer()
     assert (args.disable_tqdm, args.bf16, args.use_cpu, args.do_train) == (True, True, True, False)
+
+
+def test_the_names_of_the_classes_belong_to_a_run(tmp_path):
+    argv = ["--train_file", "a.csv", "--label_names", "a,b", "--output_dir", str(tmp_path / "run")]
+    _, data_args, training_args = parse(ModelArguments, LabelledDataArguments, FinetuneArguments, argv=argv)
+    assert data_args.label_names == training_args.run_facts["label_names"] == "a,b"
+    assert training_args.label_names is None, "what a Trainer calls so is another thing"

@@ -184,6 +184,30 @@ def test_every_config_runs_in_a_short_form(config, own_files, tiny_model):
         assert (own_files / f"out{number}" / "model.safetensors").exists()
 
 
+def test_a_file_without_a_header_and_the_names_of_its_classes(tmp_path, tiny_model, capsys):
+    texts = load_documents(DataArguments(dataset_name="peoples_daily", max_train_samples=40))["train"]["text"]
+    train = tmp_path / "train.txt"
+    train.write_text("".join(f"{' '.join(text.split())}\t{row % 2}\n" for row, text in enumerate(texts)))
+    (tmp_path / "class.txt").write_text("体育\n财经\n")
+    arguments = ["--column_names", "text,label", "--label_names_file", str(tmp_path / "class.txt")]
+    recipe("finetune").main(
+        ["--train_file", str(train), *arguments, "--model_name_or_path", str(tiny_model), *short("finetune"),
+         "--output_dir", str(tmp_path / "out")]
+    )  # fmt: skip
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["id2label"] == {"0": "体育", "1": "财经"}
+    facts = json.loads(next((tmp_path / "out").glob("checkpoint-*/run.json")).read_text())
+    assert facts["column_names"] == "text,label" and facts["label_names_file"] == arguments[-1]
+    capsys.readouterr()
+    scores = recipe("predict").main(
+        ["--model_name_or_path", str(tmp_path / "out"), "--input_file", str(train), *arguments,
+         "--output_file", str(tmp_path / "out.csv"), "--use_cpu"]
+    )  # fmt: skip
+    after = pandas.read_csv(tmp_path / "out.csv", dtype=str)
+    assert after["label"].tolist() == [str(row % 2) for row in range(40)]
+    right = after["prediction"] == after["label"].map({"0": "体育", "1": "财经"})
+    assert scores["accuracy"] == pytest.approx(right.mean())
+
+
 def test_several_labels_a_row(tmp_path, tiny_model):
     texts = load_documents(DataArguments(dataset_name="peoples_daily", max_train_samples=40))["train"]["text"]
     rows = [{"text": t, "label": [w for w in ("国", "人", "年") if w in t]} for t in texts]

@@ -10,6 +10,7 @@ from decimal import Decimal
 import pyarrow
 import pyarrow.parquet
 import pytest
+from conftest import recipe
 
 from bert_recipes.errors import UserError
 from bert_recipes.files import read_table
@@ -209,3 +210,11 @@ def test_a_file_with_predictions_of_its_own(tmp_path):
     table = read_table(write(tmp_path / "a.jsonl", {"text": ["一"], "score": [1]}), "utf-8", ["text"], "--input_file")
     with pytest.raises(UserError, match=r"a\.jsonl has a column 'score' already"):
         check_output(table, "out.csv")
+
+
+def test_the_refusal_comes_before_the_model(tmp_path):
+    path = write(tmp_path / "in.parquet", {"text": ["一"], "raw": [b"\xff"]})
+    with pytest.raises(UserError, match=r"can't hold column 'raw' \(binary\) of in\.parquet"):
+        recipe("predict").main(
+            ["--model_name_or_path", "none", "--input_file", path, "--output_file", str(tmp_path / "out.jsonl")]
+        )

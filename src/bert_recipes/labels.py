@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import io
-import itertools
-import json
-import tokenize
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,8 +12,8 @@ from .errors import UserError, tell
 from .files import Table
 from .lines import read_lines
 from .numbers import refuse_scores
+from .printed_lists import lacks_commas, printed_list
 
-BRACKETS = ("[]", "()", "{}")
 ZERO_OR_ONE = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 
 Labels = list[str] | list[list[str]]
@@ -150,34 +145,6 @@ def unpack(table: Table, column: str, separator: str | None) -> list[Any]:
     if separator:
         return [cell if isinstance(cell, list) else plain(cell).split(separator) for cell in cells]
     return cells
-
-
-def printed_list(cell: Any) -> list[Any] | None:
-    """The list that a text prints, as JSON or Python does; None: it prints none."""
-    text = cell.strip() if isinstance(cell, str) else ""
-    if text[:1] + text[-1:] not in BRACKETS:
-        return None
-    for parse in (json.loads, ast.literal_eval):
-        try:
-            value = parse(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
-            continue
-        if isinstance(value, (list, tuple, set)):
-            return sorted(value, key=str) if isinstance(value, set) else list(value)
-    return None
-
-
-def lacks_commas(cell: Any) -> bool:
-    """Whether a text is a list such as `[0 1]` or `['a' 'b']`, which Python would read as `['ab']`."""
-    text = cell.strip() if isinstance(cell, str) else ""
-    if text[:1] + text[-1:] != "[]":
-        return False
-    try:
-        kinds = [token.type for token in tokenize.generate_tokens(io.StringIO(text).readline)]
-    except (tokenize.TokenError, SyntaxError):
-        return False
-    values = (tokenize.STRING, tokenize.NUMBER)
-    return any(kind in values and following in values for kind, following in itertools.pairwise(kinds))
 
 
 # --- a 0 or 1 a class ---
