@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import shutil
 
 import numpy as np
@@ -15,6 +16,7 @@ from bert_recipes.builtin_corpora import load_builtin
 from bert_recipes.checkpoints import only_run_in
 from bert_recipes.errors import UserError
 from bert_recipes.experiments import Experiment, SplitArguments
+from bert_recipes.forecast import Progress
 from bert_recipes.intervals import mean_and_interval, paired_bootstrap
 from bert_recipes.runs import Run, Runs
 
@@ -73,6 +75,13 @@ def test_every_run_is_there_with_what_it_cost(experiment):
     for run in labels:
         assert 0 <= run["test_accuracy"] <= 1 and 0 <= run["test_macro_f1"] <= 1
         assert run["seconds"] > 0 and run["peak_memory_mb"] > 100
+        # 24 test rows of two classes: one answer for all of them is right at the one share or the other.
+        assert 0 < run["majority_accuracy"] < 1 and run["majority_macro_f1"] < 0.5
+    for run in [run for run in labels if run["method"] != "tfidf"]:
+        assert run["predicted_labels"] in (1, 2) and run["validation_loss"] > 0
+        if run["predicted_labels"] == 1:
+            shares = [run["majority_accuracy"], 1 - run["majority_accuracy"]]
+            assert run["test_accuracy"] in [pytest.approx(share) for share in shares]
     trained = {run["method"]: run["trained_parameters"] for run in labels}
     assert trained["full"] > trained["head_only"] > trained["tfidf"] == 0
     for run in [run for run in labels if run["method"] != "tfidf"]:
@@ -98,20 +107,80 @@ def test_each_start_and_method_has_the_rate_that_validation_liked_best(experimen
         for method in ("full", "head_only"):
             mine = [run for run in trials if (run["start"], run["method"]) == (start, method)]
             assert len({run["learning_rate"] for run in mine}) == 3
-            best = max(run["validation_accuracy"] for run in mine)
+            best = max(mine, key=lambda run: (run["validation_accuracy"], -run["validation_loss"]))["learning_rate"]
             chosen = {
                 run["learning_rate"]
                 for run in results
                 if (run["experiment"], run["start"], run["method"]) == ("labels", start, method)
             }
-            assert len(chosen) == 1
-            assert best in [run["validation_accuracy"] for run in mine if run["learning_rate"] in chosen]
+            assert chosen == {best}
+
+
+def an_experiment(folder, *words) -> Experiment:
+    argv = ["--output_dir", str(folder), *words]
+    model_args, data_args, args = parse(ModelArguments, LabelledDataArguments, SplitArguments, argv=argv)
+    return Experiment(args, model_args, data_args, recipes=ROOT / "recipes")
+
+
+def test_equal_accuracies_are_told_apart_by_the_loss_where_it_was_kept(arguments, tmp_path):
+    experiment = an_experiment(tmp_path / "split", *arguments, "--starts", "base", "--methods", "full")
+    experiment.runs = Runs(experiment.folder)
+    trials = experiment.trials(20)
+    for losses, chosen in (([0.7, 0.5, 0.6], 1), ([None, None, None], 0)):  # old results have none: the first
+        experiment.runs.results = [
+            {**trial.name, "arguments": list(trial.argv), "validation_accuracy": 0.6733}
+            | ({} if loss is None else {"validation_loss": loss})
+            for trial, loss in zip(trials, losses, strict=True)
+        ]
+        assert experiment.rates(20) == {("base", "full"): trials[chosen].learning_rate}
+
+
+def test_an_own_file_without_titles_is_not_asked_about_the_newspapers(arguments, tmp_path, capsys):
+    *words, _, _ = arguments  # but for --experiments
+    experiment = an_experiment(tmp_path / "own", *words)
+    assert experiment.args.experiments == ["labels"]
+    said = capsys.readouterr().out
+    assert "train.jsonl has no title beside its text: nsp, titles and passes are left out" in said
+    assert said.count("--experiments labels,nsp,titles,passes") == 1
+    asked = an_experiment(tmp_path / "asked", *words, "--experiments", "nsp,passes")
+    assert asked.args.experiments == ["nsp", "passes"] and "left out" not in capsys.readouterr().out
+    assert asked.corpora()["task"].endswith("train.jsonl")
+    assert asked.corpora()["titles"] == "peoples_daily_titles, the built-in corpus"
+    built_in = an_experiment(tmp_path / "built_in", "--label_counts", "20")
+    assert built_in.args.experiments == ["labels", "nsp", "titles", "passes"]
+
+
+def test_the_plan_has_every_run(arguments, tmp_path, experiment, capsys):
+    kinds = ["--methods", "full,head_only,tfidf", "--starts", "random,continued"]
+    planned = an_experiment(tmp_path / "split", *arguments, *kinds)
+    planned.runs = Runs(planned.folder)
+    # One pretraining, 3 rates of 4 kinds, and of the second seed 4 runs, tf-idf with each of two.
+    assert len(planned.to_do()) == len(planned.plan()) == 1 + 12 + 4 + 2
+    seconds = planned.forecast()
+    said = capsys.readouterr().out
+    assert re.search(r"19 runs to do, about \d+ (s|min): a step of the model was timed on this machine", said)
+    assert len(seconds) == 19 and min(seconds.values()) > 0
+    done = an_experiment(experiment, *arguments, *kinds)
+    done.runs = Runs(done.folder)
+    assert done.to_do() == [] and done.forecast() == {}
+    assert {log.stem for log in (experiment / "logs").iterdir()} == {run.file_name for run in done.plan()}
+
+
+def test_the_short_forms_pretraining_is_bounded(arguments, tmp_path, monkeypatch):
+    def epochs(folder, *words):
+        experiment = an_experiment(tmp_path / folder, *arguments, *words)
+        experiment.runs = Runs(experiment.folder)
+        argv = experiment.pretraining_run().argv
+        return float(argv[argv.index("--num_train_epochs") + 1])
+
+    assert epochs("few_rows") == pytest.approx(500 / 60, rel=1e-3)  # 60 rows
+    monkeypatch.setattr("bert_recipes.experiments.MOST_PRETRAINED_TOKENS", 1000)
+    assert 0.1 < epochs("many_tokens") < 1
+    assert epochs("asked", "--pretraining_epochs", "3") == 3
 
 
 def test_a_number_of_labels_takes_the_rate_of_the_nearest_trial(arguments, tmp_path):
-    words = ["--output_dir", str(tmp_path / "split"), *arguments, "--trial_labels", "4,20", "--label_counts", "8,all"]
-    model_args, data_args, args = parse(ModelArguments, LabelledDataArguments, SplitArguments, argv=words)
-    experiment = Experiment(args, model_args, data_args, recipes=tmp_path)
+    experiment = an_experiment(tmp_path / "split", *arguments, "--trial_labels", "4,20", "--label_counts", "8,all")
     # sqrt(4 x 20) = 8.9 lies half-way between the two, and "all" are 60.
     assert [experiment.nearest_trial(count) for count in (1, 8, 9, 20, "all")] == [4, 4, 20, 20, 20]
 
@@ -250,6 +319,17 @@ def test_damaged_results_are_told(experiment, arguments, tmp_path):
         with pytest.raises(UserError, match=message):
             split(folder, *arguments)
         assert (folder / "results.json").read_text() == content
+
+
+def test_a_pretraining_shows_how_far_it_is(tmp_path, tiny_model):
+    (tmp_path / "train.txt").write_text("\n".join(f"第{row}行，今天的天气很好。" for row in range(100)), "utf-8")
+    argv = ["--train_file", str(tmp_path / "train.txt"), "--validation_file", str(tmp_path / "train.txt")]
+    argv += ["--model_name_or_path", str(tiny_model), "--max_steps", "4"]
+    run = Run("pretraining", "base", "mlm", recipe=ROOT / "recipes" / "mlm_pretrain.py", argv=tuple(argv))
+    progress, seen = Progress({run.file_name: 100.0}), []
+    progress.show = lambda: seen.append(progress.done[run.file_name])
+    Runs(tmp_path / "split").execute([run], 1, progress)
+    assert seen == pytest.approx([20, 40, 60, 80, 100])  # four steps, then the scores and measures
 
 
 def test_a_run_that_fails_is_named_with_its_log(tmp_path):

@@ -11,12 +11,14 @@ import pandas
 import pytest
 import yaml
 from conftest import ROOT, execute, recipe, short
+from datasets import Dataset, DatasetDict
 from processes import run_recipe, said, start, statuses
 from safetensors.torch import load_file
 from transformers import BertConfig, pipeline
 
 from bert_recipes import tokenization
 from bert_recipes.arguments import DataArguments, LabelledDataArguments
+from bert_recipes.baseline import score_majority
 from bert_recipes.corpora import load_corpus
 from bert_recipes.documents import load_documents
 from bert_recipes.errors import UserError
@@ -71,7 +73,9 @@ def test_what_a_classifiers_run_leaves(outputs, name):
     assert files(folder) >= CLASSIFIER_FILES
     results = json.loads((folder / "all_results.json").read_text())
     scores = {"accuracy", "macro_f1", "macro_precision", "macro_recall"}
-    assert results.keys() >= {f"{split}_{score}" for split in ("eval", "test", "baseline") for score in scores}
+    assert results.keys() >= {
+        f"{split}_{score}" for split in ("eval", "test", "baseline", "majority") for score in scores
+    }
     assert results.keys() >= {"train_loss", "train_runtime", "train_parameters", "frozen_parameters"}
     rows = pandas.read_csv(folder / "predictions.csv")
     test = load_corpus(LabelledDataArguments(dataset_name="reviews", max_test_samples=24))["test"]
@@ -88,13 +92,44 @@ def test_what_a_classifiers_run_leaves(outputs, name):
 
 
 def test_the_screen_ends_with_the_results_and_the_path(outputs):
-    *_, heading, run, validation, baseline, _, cost, saved = (outputs / "finetune.log").read_text().splitlines()
+    *_, heading, run, validation, baseline, majority, _, cost, saved = (
+        (outputs / "finetune.log").read_text().splitlines()
+    )
     results = json.loads((outputs / "finetune" / "all_results.json").read_text())
     assert heading.split() == ["accuracy", "macro-F1"]
     assert run.split()[-2:] == [f"{results['test_accuracy']:.4f}", f"{results['test_macro_f1']:.4f}"]
     assert validation.startswith("this run, validation")
     assert baseline.startswith("character tf-idf") and f"{results['baseline_accuracy']:.4f}" in baseline
+    assert majority.startswith("majority class, test") and f"{results['majority_accuracy']:.4f}" in majority
     assert "weights trained" in cost and "peak memory" in cost and saved == f"saved in {outputs / 'finetune'}"
+
+
+def test_a_model_that_gives_every_row_one_answer_is_told(tmp_path, tiny_model, capsys):
+    words = [*short("finetune"), "--model_name_or_path", str(tiny_model), "--output_dir", str(tmp_path / "out")]
+    # A step of no size leaves the head's bias as it is drawn: 0, and the tiny model's answer is one for all rows.
+    results = recipe("finetune").main([*words, "--learning_rate", "1e-12", "--no_baseline"])
+    predicted = set(pandas.read_csv(tmp_path / "out" / "predictions.csv")["prediction"])
+    assert len(predicted) == 1
+    said = f"(the majority class alone has accuracy {results['majority_accuracy']:.4f}); train for more steps"
+    assert f"Every test row is predicted {predicted.pop()!r}: the model has collapsed to one class {said}" in (
+        capsys.readouterr().out
+    )
+
+
+@pytest.mark.parametrize(
+    "train, test, accuracy, macro_f1",
+    [
+        # F1 of b: 2 x 1/2 / (1 + 1/2) = 2/3, of a 0.
+        (["b", "a", "b"], ["b", "a"], 1 / 2, 1 / 3),
+        # The set of a and b is the most frequent one: both rows have a, one has b; right as a whole is one.
+        ([["a", "b"], ["b", "a"], ["a"]], [["a"], ["a", "b"]], 1 / 2, (1 + 2 / 3) / 2),
+    ],
+    ids=["a label a row", "several"],
+)
+def test_the_majority_class_is_scored(train, test, accuracy, macro_f1):
+    corpus = DatasetDict(train=Dataset.from_dict({"label": train}), test=Dataset.from_dict({"label": test}))
+    scores = score_majority(corpus, ["a", "b"])
+    assert (scores["accuracy"], scores["macro_f1"]) == pytest.approx((accuracy, macro_f1))
 
 
 def test_lora_leaves_its_adapter_apart_and_counts_what_it_trains(outputs):

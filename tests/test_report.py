@@ -2,8 +2,11 @@
 browser shows them."""
 
 import itertools
+import json
+import random
 import re
 import xml.etree.ElementTree as ElementTree
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,8 +16,11 @@ import pytest
 from conftest import ROOT
 
 from bert_recipes.charts import STYLES
-from bert_recipes.report import SECTIONS, report_split, table_of_gains, table_of_scores, what_it_buys
-from bert_recipes.results import layer_changes
+from bert_recipes.intervals import paired_bootstrap
+from bert_recipes.label_sections import what_it_buys
+from bert_recipes.report import SECTIONS, page_where_it_stops, report_split
+from bert_recipes.results import MAJORITY, layer_changes
+from bert_recipes.tables import table_of_gains, table_of_scores
 
 
 def labelled(start: str, scores: list[float], method: str = "full", labels: int = 100, **more) -> list[dict]:
@@ -143,19 +149,15 @@ def test_layers_are_counted_from_below():
     assert sentence.startswith("The head alone: 0 weights moved in embeddings, layer 0 attention, layer 0 feed-forward")
 
 
+def as_experiment(results: list[dict], folder: Path) -> SimpleNamespace:
+    return SimpleNamespace(
+        runs=SimpleNamespace(results=results), folder=folder, facts=lambda: {"data": "<mine> & yours"},
+        corpora=lambda: {"task": "mine.csv", "titles": "the newspaper"}, to_do=lambda: [None] * 7,
+    )  # fmt: skip
+
+
 def write_report(results: list[dict], folder: Path) -> Path:
-    runs = SimpleNamespace(results=results)
-    assert (
-        report_split(
-            SimpleNamespace(
-                runs=runs,
-                folder=folder,
-                facts=lambda: {"data": "<mine> & yours"},
-                corpora=lambda: {"task": "mine.csv", "titles": "theirs"},
-            )
-        )
-        == results
-    )
+    assert report_split(as_experiment(results, folder)) == results
     return folder / "report.html"
 
 
@@ -176,12 +178,88 @@ def test_the_page_has_every_question_and_needs_nothing_else(results, tmp_path):
     assert "title,text (shuffled) against text: no difference seen" in page
     assert "From 1 to 2 passes: test accuracy changes by +0.1000 every time" in page
     assert "The largest number tried (1, 2) still helps the test rows." in page
+    # Each question names its data.
+    named = dict(re.findall('<h2>(.*?)</h2><p class="data">On (.*?)</p>', page))
+    assert [title for title, data in named.items() if data == "the newspaper"] == [
+        "What next-sentence prediction adds", "What the title adds", "Again and again",
+    ]  # fmt: skip
+    assert named["What it buys"] == named["What it forgets"] == "mine.csv"
+    assert "in the loss on general text (peoples_daily)" in page
+    assert "Unfinished" not in page
     drawn = list((tmp_path / "figures").glob("*.svg"))
     assert len(drawn) == 7
     for path in drawn:
         svg = ElementTree.parse(path).getroot()
         assert svg.get("role") == "img" and svg.find("{http://www.w3.org/2000/svg}title").text
         assert svg.get("viewBox") and svg.get("width") is None
+
+
+def kept_results() -> list[dict]:
+    """The 278 results of docs/split, from before losses and majorities were kept."""
+    return json.loads((ROOT / "docs" / "split" / "results.json").read_text(encoding="utf-8"))
+
+
+def with_majority(run: dict, **more) -> dict:
+    return run | {"majority_accuracy": 0.6, "majority_macro_f1": 0.375, "predicted_labels": 2, **more}
+
+
+def test_results_that_were_kept_make_their_page(tmp_path):
+    results = kept_results()
+    page = write_report(results, tmp_path).read_text(encoding="utf-8")
+    assert page.count("<h2>") == 1 + len(SECTIONS) and "260 runs" in page
+    assert MAJORITY not in page and "ollapsed" not in page  # nobody has counted
+
+
+def test_any_part_of_the_results_makes_a_page(monkeypatch, tmp_path):
+    """Removed one by one, at random, down to none; a few of the pages are drawn."""
+    generator = random.Random(0)
+    results = [with_majority(run, predicted_labels=generator.choice([1, 2])) for run in kept_results()]
+    generator.shuffle(results)
+    monkeypatch.setattr("bert_recipes.title_sections.paired_bootstrap", partial(paired_bootstrap, draws=10))
+    for left in (len(results) // 2, 20, 3, 0):
+        page = write_report(results[:left], tmp_path).read_text(encoding="utf-8")
+        assert "nan" not in re.sub("<svg.*?</svg>", "", page, flags=re.DOTALL)
+    monkeypatch.setattr("bert_recipes.charts.as_svg", lambda figure, title: title)
+    for left in [*range(40), *range(40, len(results), 12)]:
+        for build in SECTIONS:
+            section = build(results[:left])
+            assert section is None or (section.sentences and section.tables)
+
+
+def test_an_unfinished_page_says_so(results, tmp_path, capsys):
+    with pytest.raises(KeyboardInterrupt), page_where_it_stops(as_experiment(results, tmp_path)):
+        raise KeyboardInterrupt
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Unfinished: the experiment was stopped with 7 runs still to be done" in page
+    assert "what they say so far in" in capsys.readouterr().out
+    empty = tmp_path / "empty"
+    with pytest.raises(SystemExit), page_where_it_stops(as_experiment([], empty)):
+        raise SystemExit(143)
+    assert not empty.exists()
+
+
+def test_the_majority_class_is_a_line_and_collapsed_runs_are_marked():
+    runs = [with_majority(run) for run in labelled("base", [0.7, 0.71])]
+    runs += [with_majority(run, predicted_labels=1 + run["seed"]) for run in labelled("random", [0.6, 0.65])]
+    section = what_it_buys(runs)
+    assert table_of_scores(runs) == [
+        ["test accuracy", "100 labels"],
+        ["full, base", "0.7050 ± 0.0635"],
+        ["full, random", "0.6250 ± 0.3177 (1 of 2 collapsed)"],
+        ["majority class", "0.6000"],
+    ]
+    assert section.tables[1][-1] == ["majority class", "0.3750"]
+    assert "(majority class 0.6000)" in section.sentences[0] and "majority class" in section.figure
+    (said,) = [sentence for sentence in section.sentences if "ollapsed" in sentence]
+    assert "full fine-tuning from random weights at 100 labels (1 of 2 runs)" in said
+
+
+def test_the_other_questions_know_the_majority_too(results):
+    runs = [with_majority(run, predicted_labels=1) for run in results]
+    for build, collapsed in ((SECTIONS[4], 6), (SECTIONS[5], 4), (SECTIONS[6], 4)):
+        section = build(runs)
+        assert "majority class" in section.figure and "0.6000" in str(section.tables)
+        assert f"{collapsed} of {collapsed} runs here collapsed to one class" in section.sentences[-1]
 
 
 def test_lines_are_told_apart_without_colour_and_cells_by_how_light_they_are():

@@ -145,5 +145,7 @@ def test_a_stopped_experiment_keeps_its_results_and_leaves_no_process(
         assert (
             f"stopped: {folder}/results.json keeps what is finished, and the same command goes on" in said.read_text()
         )
+        page = (folder / "report.html").read_text(encoding="utf-8")
+        assert "Unfinished: the experiment was stopped with 5 runs still to be done" in page
     assert (folder / "results.json").read_bytes() == (begun / "results.json").read_bytes()
     assert len(list(logs.glob("learning_rate-*.txt"))) == 2  # none was started afterwards
