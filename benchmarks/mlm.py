@@ -15,6 +15,7 @@ short documents a batch of so many rows holds fewer tokens, and the optimizer's 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import multiprocessing
 import statistics
@@ -106,7 +107,8 @@ def our_trainer(size: str, folder: str, data_args: DataArguments, model: BertFor
         eval_strategy="no", disable_tqdm=True, logging_strategy="no", mlm_probability=MASKED, chunk_length=BLOCK,
         **arguments,
     )  # fmt: skip
-    data = load_pretraining_data(ModelArguments("bert-mini-zh"), data_args, args)
+    with contextlib.redirect_stdout(sys.stderr):  # what it tells of the data: standard output is JSON alone
+        data = load_pretraining_data(ModelArguments("bert-mini-zh"), data_args, args)
     return masked_language_model_trainer(sparse_head(model), args, data)
 
 
