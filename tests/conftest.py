@@ -103,4 +103,4 @@ def tools_first(**more: str) -> dict[str, str]:
 
 
 def execute(*words: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess:
-    return subprocess.run(words, cwd=cwd, env=tools_first(**environment), capture_output=True, text=True, timeout=300)
+    return subprocess.run(words, cwd=cwd, env=tools_first(**environment), capture_output=True, text=True, timeout=900)

@@ -8,7 +8,6 @@ import math
 import numpy as np
 
 from .charts import Line, heat_map, interval_chart, line_chart
-from .experiments import STARTS
 from .intervals import mean_and_interval, paired_difference
 from .page import Section
 from .results import (
@@ -36,6 +35,7 @@ from .results import (
     pairs,
 )
 from .runs import GENERAL_TEXT, Result
+from .split_arguments import STARTS
 from .tables import count_of_collapsed, table_of_rates, table_of_scores
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 
-from .experiments import STARTS
 from .intervals import paired_difference
 from .page import Table
 from .results import MAJORITY, collapsed, distinct, interval, majorities, of, pairs
 from .runs import Result
+from .split_arguments import STARTS
 
 
 def table_of_scores(results: list[Result], score: str = "test_accuracy") -> Table:
