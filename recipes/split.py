@@ -8,8 +8,9 @@ from pathlib import Path
 
 from bert_recipes.arguments import LabelledDataArguments, ModelArguments, parse
 from bert_recipes.errors import run
-from bert_recipes.experiments import Experiment, SplitArguments
+from bert_recipes.experiments import Experiment
 from bert_recipes.report import page_where_it_stops, report_split
+from bert_recipes.split_arguments import SplitArguments
 
 
 def main(argv=None):

@@ -115,7 +115,7 @@ def tools_first(**more: str) -> dict[str, str]:
 
 
 def execute(*words: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess:
-    return subprocess.run(words, cwd=cwd, env=tools_first(**environment), capture_output=True, text=True, timeout=300)
+    return subprocess.run(words, cwd=cwd, env=tools_first(**environment), capture_output=True, text=True, timeout=900)
 
 
 def refusal(function, *args, **kwargs) -> str:

@@ -57,7 +57,7 @@ def said(log: Path) -> str:
     return "".join(path.read_text(encoding="utf-8") for path in paths)
 
 
-def statuses(started: list[multiprocessing.Process], seconds: float = 200) -> list[int]:
+def statuses(started: list[multiprocessing.Process], seconds: float = 600) -> list[int]:
     deadline = time.monotonic() + seconds
     for process in started:
         process.join(max(0, deadline - time.monotonic()))

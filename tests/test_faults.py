@@ -63,7 +63,7 @@ class Training:
 
     def wait_for(self, condition) -> bool:
         """Until the condition holds (True), or the process has ended (False)."""
-        deadline = time.monotonic() + 200
+        deadline = time.monotonic() + 600
         while not condition():
             if not self.processes[0].is_alive():
                 return False
@@ -449,12 +449,12 @@ def test_sigterm_of_a_launch_of_two_saves_one_checkpoint_of_both(dropout_model, 
             [*argv, "--max_steps", "4000", "--eval_strategy", "no"], cwd=ROOT, stdout=file, stderr=file,
             start_new_session=True, env=tools_first(),
         )  # fmt: skip
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + 600
     while not checkpoints_of(folder):
         assert time.monotonic() < deadline and launch.poll() is None, log.read_text()
         time.sleep(0.02)
     os.killpg(launch.pid, signal.SIGTERM)
-    assert launch.wait(100) != 0
+    assert launch.wait(600) != 0
     newest = checkpoints_of(folder)[0]
     assert fault_of(newest, 2) is None and log.read_text().count(f"Stopped by SIGTERM; saved {newest}") == 1
 

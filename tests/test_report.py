@@ -20,7 +20,7 @@ from bert_recipes.intervals import paired_bootstrap
 from bert_recipes.label_sections import what_it_buys
 from bert_recipes.report import SECTIONS, page_where_it_stops, report_split
 from bert_recipes.results import MAJORITY, layer_changes
-from bert_recipes.tables import table_of_gains, table_of_scores
+from bert_recipes.score_tables import table_of_gains, table_of_scores
 
 
 def labelled(start: str, scores: list[float], method: str = "full", labels: int = 100, **more) -> list[dict]:

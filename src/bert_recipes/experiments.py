@@ -3,71 +3,46 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import math
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
-import pandas
 import torch
-from datasets import Dataset, DatasetDict
+from datasets import DatasetDict
 from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerBase
 
 from .arguments import (
-    FinetuneArguments,
     LabelledDataArguments,
-    LoraArguments,
     MlmArguments,
     ModelArguments,
     split_names,
 )
-from .builtin_corpora import SOURCES, drop_leaks
+from .builtin_corpora import SOURCES
 from .checkpoints import only_run_in
 from .corpora import corpus_fingerprint, load_corpus
 from .data_summary import repeated_rows
 from .errors import UserError
 from .evidence import parameter_groups
-from .folds import FOLDS, Splits, contiguous_folds, drop_repeats, shuffled_within
+from .folds import files_flags, label_set, write_splits
 from .forecast import Progress, in_words, seconds_a_token, tokens_a_row
-from .launch import available_cores, launched_precision, launched_processes
+from .launch import launched_precision
 from .models import class_for, has_masked_lm_head, weights_fingerprint
 from .pretrained import load_config
 from .results import merit
-from .runs import GENERAL_TEXT, Result, Run, Runs, read_json, threads_each, write_json
+from .runs import GENERAL_TEXT, Result, Run, Runs, read_json, threads_each, with_seed, write_json
+from .split_arguments import RECIPES, SIZES, SplitArguments
+from .title_questions import TitleQuestions
 from .tokenization import load_tokenizer
 from .training import suitable_learning_rate
 
-STARTS = ("random", "base", "continued")
-METHODS = ("full", "lora", "head_only", "tfidf")
-# method -> recipe and its flags, the arguments that hold the recipe's own learning rate, and the multiples of it tried.
-RECIPES = {
-    "full": ("finetune.py", [], FinetuneArguments, (0.3, 1, 3)),
-    "lora": ("lora.py", [], LoraArguments, (0.3, 1, 3)),
-    "head_only": ("finetune.py", ["--freeze_encoder"], FinetuneArguments, (3, 10, 30)),
-}
-EXPERIMENTS = ("labels", "nsp", "titles", "passes")
-# Of an argument that is not given: in the short form, and with --full.
-SIZES = {
-    "output_dir": ("outputs/split", "outputs/split_full"),
-    "label_counts": ("100,500", "100,500,2000,all"),
-    "num_seeds": (2, 3),
-    "steps_at_100_labels": (12, 48),
-    "batch_size": (16, 32),
-    "trial_labels": ("100", "500,2000"),
-    "pretraining_epochs": (0.25, 12),
-}
 # Of the data in the short form, where the user says nothing else: to score all 3,279 rows would take most of its time.
 SHORT_DATA = {"max_eval_samples": 150, "max_test_samples": 300, "max_length": 64}
 LEAST_PRETRAINED_ROWS = 500  # 16 steps: a quarter pass over a small file is one, and the warm-up's, at rate 0
-MOST_PRETRAINED_TOKENS = 300_000  # in the short form: a quarter pass over the reviews has 0.24 million
+MOST_PRETRAINED_TOKENS = 750_000  # in the short form: a quarter pass over the reviews has 0.70 million
 RUN_SECONDS = 5  # of a run beside what its tokens take: the data, figures, weights compared
 MEASURED_TEXTS = 300  # 50 held-out texts, before and after, in the task's words and in general ones
-PASSES = (1, 2, 4, 8, 16)
-TITLES_MAX_LENGTH = 128
-SHUFFLED = " (shuffled)"  # behind the columns' names: titles of other rows
 
 # What an experiment may not change half-way: results of either side could not be compared.
 FIXED = (
@@ -78,86 +53,7 @@ FIXED = (
 )  # fmt: skip
 
 
-@dataclass
-class SplitArguments:
-    _argument_group_name = "experiment"
-
-    output_dir: str | None = field(
-        default=None,
-        metadata={
-            "help": "a stopped experiment goes on where it stopped: outputs/split, or with --full outputs/split_full"
-        },
-    )
-    full: bool = field(default=False, metadata={"help": "the whole grid, on whole texts and all rows: hours"})
-    experiments: str = field(default="labels,nsp,titles,passes", metadata={"help": "questions to answer"})
-    starts: str = field(default="random,base,continued", metadata={"help": "weights that fine-tuning starts from"})
-    methods: str = field(default="full,lora,head_only,tfidf", metadata={"help": "what moves while it fine-tunes"})
-    label_counts: str | None = field(
-        default=None, metadata={"help": "labelled rows, such as 500,2000,all; 100,500, or with --full 100,500,2000,all"}
-    )
-    num_seeds: int | None = field(default=None, metadata={"help": "runs of each kind: 2, or with --full 3"})
-    steps_at_100_labels: int | None = field(
-        default=None,
-        metadata={
-            "help": "optimiser steps, the same for every start and method; grows as sqrt(labels). 12, or with --full 48"
-        },
-    )
-    batch_size: int | None = field(default=None, metadata={"help": "rows a step: 16, or with --full 32"})
-    trial_labels: str | None = field(
-        default=None,
-        metadata={
-            "help": "labelled rows with which each start and method picks its learning rate; a number of labels takes "
-            "the rate of the nearest of these: 100, or with --full 500,2000"
-        },
-    )
-    pretraining_epochs: float | None = field(
-        default=None,
-        metadata={
-            "help": "passes of the continued start over the training text: 0.25 (of 500 rows in all, at least), "
-            "or with --full 12"
-        },
-    )
-    workers: int | None = field(default=None, metadata={"help": "runs at a time: one a core, or one on a GPU"})
-
-    def __post_init__(self):
-        if launched_processes() > 1:
-            raise UserError("split.py starts its runs by itself, --workers at a time: launch it as one process")
-        for name, (short, full) in SIZES.items():
-            if getattr(self, name) is None:
-                setattr(self, name, full if self.full else short)
-        if self.workers is None:
-            self.workers = 1 if torch.accelerator.is_available() else available_cores()
-        self.experiments = choices("--experiments", self.experiments, EXPERIMENTS)
-        self.starts = choices("--starts", self.starts, STARTS)
-        self.methods = choices("--methods", self.methods, METHODS)
-        self.label_counts = label_counts("--label_counts", self.label_counts)
-        self.trial_labels = label_counts("--trial_labels", self.trial_labels)
-        if self.num_seeds < 2:
-            raise UserError(f"--num_seeds {self.num_seeds}: an interval needs 2 or more")
-        for name in ("workers", "batch_size", "steps_at_100_labels"):
-            if getattr(self, name) < 1:
-                raise UserError(f"--{name} {getattr(self, name)}: must be 1 or more")
-        if self.pretraining_epochs <= 0:
-            raise UserError(f"--pretraining_epochs {self.pretraining_epochs}: must be above 0")
-
-
-def choices(argument: str, names: str, known: Iterable[str]) -> list[str]:
-    chosen = [name.strip() for name in names.split(",") if name.strip()]
-    for name in chosen or [names]:
-        if name not in known:
-            raise UserError(f"{argument} {name}: must be of {', '.join(known)}, with commas between them")
-    return list(dict.fromkeys(chosen))
-
-
-def label_counts(argument: str, counts: str) -> list[int | str]:
-    chosen = [count.strip() for count in counts.split(",")]
-    for count in chosen:
-        if count != "all" and not (count.isdigit() and int(count) > 0):
-            raise UserError(f"{argument} {count}: must be numbers above 0, or all, with commas between them")
-    return list(dict.fromkeys(count if count == "all" else int(count) for count in chosen))
-
-
-class Experiment:
+class Experiment(TitleQuestions):
     """The questions, each a method that returns its results; the runs are kept in `output_dir`."""
 
     def __init__(
@@ -472,117 +368,6 @@ class Experiment:
             "--eval_strategy", "no", "--save_strategy", "no", "--no_baseline",
         ]  # fmt: skip
 
-    # --- titles and texts: what the pair adds, where passes stop to help, what next-sentence prediction adds ---
-
-    def nsp(self) -> list[Result]:
-        """The same passes of continued pretraining over titles and texts with masked tokens alone and with
-        next-sentence prediction too, then fine-tuned on the pairs."""
-        self.pretrain(*(self.pretraining_run(nsp) for nsp in (False, True)))
-        return self.execute(self.plan_nsp())
-
-    def plan_nsp(self) -> list[Run]:
-        starts, runs = [self.pretraining_run(nsp) for nsp in (False, True)], []
-        for start in starts:
-            flags = self.pretrained_flags(start)
-            run = self.titles_run("nsp", start.method, self.titles_data(), self.title_and_text, flags)
-            runs += [with_seed(run, seed) for seed in range(self.args.num_seeds)]
-        return starts + runs
-
-    def titles(self) -> list[Result]:
-        """Title alone, text alone, the pair, and the pair with titles of other rows (the control): five contiguous
-        folds, so that every row is a test row once."""
-        return self.execute(self.plan_titles())
-
-    def plan_titles(self) -> list[Run]:
-        title, text = self.title_and_text
-        runs = []
-        for fold, shuffled in itertools.product(range(FOLDS), (False, True)):
-            files = self.fold_data(fold, shuffled)
-            for columns in [[title, text]] if shuffled else [[title], [text], [title, text]]:
-                name = ",".join(columns) + (SHUFFLED if shuffled else "")
-                run = self.titles_run("titles", "base", files, columns)
-                runs.append(with_seed(replace(run, columns=name, fold=fold), 0))
-        return runs
-
-    def passes(self) -> list[Result]:
-        """The pair after ever more passes over the training rows: what it makes of them (in the validation split's
-        place), and of the test rows."""
-        return self.execute(self.plan_passes())
-
-    def plan_passes(self) -> list[Run]:
-        data, runs = self.titles_data(), []
-        for passes in PASSES if self.args.full else PASSES[:2]:
-            steps = math.ceil(len(self.titles_corpus["train"]) * passes / self.args.batch_size)
-            files = {**data, "validation": data["train"]}
-            run = self.titles_run("passes", "base", files, self.title_and_text, steps=steps)
-            runs += [with_seed(replace(run, passes=passes), seed) for seed in range(self.args.num_seeds)]
-        return runs
-
-    def titles_run(
-        self,
-        experiment: str,
-        start: str,
-        files: dict[str, Path],
-        columns: list[str],
-        start_flags: list[str] | None = None,
-        steps: int | None = None,
-    ) -> Run:
-        steps = steps or self.steps(1000)
-        rate = suitable_learning_rate(FinetuneArguments, load_config(self.model_args))
-        length = min(TITLES_MAX_LENGTH, self.data_args.max_length)
-        argv = [*files_flags(files), "--text_columns", ",".join(columns), "--max_length", str(length)]
-        argv += [*(start_flags or self.start_flags("base")), *self.training_flags(rate, steps)]
-        return Run(
-            experiment, start, "full", learning_rate=rate, recipe=self.recipes / "finetune.py",
-            argv=tuple(argv), tokens=self.tokens_of_run(self.titles_corpus, columns, length, steps),
-        )  # fmt: skip
-
-    @property
-    def title_and_text(self) -> list[str]:
-        return [name for name in self.titles_corpus["train"].column_names if name != "label"]
-
-    @property
-    def own_titles(self) -> bool:
-        return len(self.data_args.text_column_names) == 2
-
-    @property
-    def titles_args(self) -> LabelledDataArguments:
-        """The user's own title,text file, or the newspaper's."""
-        if self.own_titles:
-            return self.data_args
-        return LabelledDataArguments("peoples_daily_titles", text_columns="title,text")
-
-    @functools.cached_property
-    def titles_corpus(self) -> DatasetDict:
-        return self.corpus if self.own_titles else load_corpus(self.titles_args)
-
-    def titles_data(self) -> dict[str, Path]:
-        return write_splits(self.titles_corpus, self.folder / "data" / "titles")
-
-    def fold_data(self, fold: int, shuffled: bool) -> dict[str, Path]:
-        """The files of a fold; `shuffled` gives every text another row's title, of the same split."""
-        title, _ = self.title_and_text
-        splits = shuffled_within(self.folds[fold], title) if shuffled else self.folds[fold]
-        corpus = DatasetDict({split: Dataset.from_pandas(part, preserve_index=False) for split, part in splits.items()})
-        return write_splits(corpus, self.folder / "data" / f"fold{fold}{'_shuffled' if shuffled else ''}")
-
-    @functools.cached_property
-    def folds(self) -> list[Splits]:
-        rows = pandas.concat([part.to_pandas() for part in self.titles_corpus.values()], ignore_index=True)
-        newspaper = self.titles_args.dataset_name == "peoples_daily_titles"
-        return contiguous_folds(rows, drop_leaks if newspaper else drop_repeats)
-
-    def check_folds(self) -> None:
-        """Before anything is trained: a file that is sorted by its labels has folds without one of them."""
-        labels = {split: label_set(part["label"]) for split, part in self.titles_corpus.items()}
-        for number, fold in enumerate(self.folds, start=1):
-            missing = set().union(*labels.values()) - label_set(fold["train"]["label"])
-            if missing:
-                raise UserError(
-                    f"--experiments titles: of {FOLDS} folds of the rows in their order, number {number} has no "
-                    f"training row of label {min(missing)!r}: shuffle the file's rows, or leave titles out"
-                )
-
 
 def name_of(data_args: LabelledDataArguments) -> str:
     if data_args.dataset_name in SOURCES:
@@ -593,27 +378,3 @@ def name_of(data_args: LabelledDataArguments) -> str:
 def describe(corpus: DatasetDict, data_args: LabelledDataArguments) -> str:
     sizes = ", ".join(f"{split} {len(rows):,}" for split, rows in corpus.items())
     return f"{', '.join(corpus_fingerprint(data_args))}; rows: {sizes}"
-
-
-def label_set(labels: Iterable[str | list[str]]) -> set[str]:
-    return {label for row in labels for label in ([row] if isinstance(row, str) else row)}
-
-
-def with_seed(run: Run, seed: int) -> Run:
-    return replace(run, seed=seed, argv=(*run.argv, "--seed", str(seed)))
-
-
-def files_flags(files: dict[str, Path], *splits: str) -> list[str]:
-    return [word for split in splits or files for word in (f"--{split}_file", str(files[split]))]
-
-
-def write_splits(corpus: DatasetDict, folder: Path) -> dict[str, Path]:
-    """The checked splits as files: every run reads the same rows, and none cleans them again."""
-    files = {split: folder / f"{split}.jsonl" for split in corpus}
-    for split, path in files.items():
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            beside = path.with_suffix(".part")
-            corpus[split].to_json(beside, force_ascii=False)
-            os.replace(beside, path)
-    return files

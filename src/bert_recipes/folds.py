@@ -1,11 +1,15 @@
-"""Labelled rows in contiguous folds, so that every row is a test row once; and titles of other rows, as a control."""
+"""Labelled rows in contiguous folds, so that every row is a test row once; titles of other rows, as a control; splits
+as files."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import numpy as np
 import pandas
+from datasets import DatasetDict
 
 FOLDS = 5
 
@@ -46,3 +50,23 @@ def another_row(column: pandas.Series) -> np.ndarray:
     moved = np.empty(len(column), dtype=object)
     moved[order] = column.to_numpy()[np.roll(order, 1)]
     return moved
+
+
+def label_set(labels: Iterable[str | list[str]]) -> set[str]:
+    return {label for row in labels for label in ([row] if isinstance(row, str) else row)}
+
+
+def files_flags(files: dict[str, Path], *splits: str) -> list[str]:
+    return [word for split in splits or files for word in (f"--{split}_file", str(files[split]))]
+
+
+def write_splits(corpus: DatasetDict, folder: Path) -> dict[str, Path]:
+    """The checked splits as files: every run reads the same rows, and none cleans them again."""
+    files = {split: folder / f"{split}.jsonl" for split in corpus}
+    for split, path in files.items():
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            beside = path.with_suffix(".part")
+            corpus[split].to_json(beside, force_ascii=False)
+            os.replace(beside, path)
+    return files

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerBase
 
 from .arguments import ModelArguments
-from .models import load_config
+from .pretrained import load_config
 from .workers import call_each
 
 SAMPLE = 200  # rows whose mean length stands for all

@@ -8,7 +8,6 @@ import math
 import numpy as np
 
 from .charts import Line, heat_map, interval_chart, line_chart
-from .experiments import STARTS
 from .intervals import mean_and_interval, paired_difference
 from .page import Section
 from .results import (
@@ -37,6 +36,7 @@ from .results import (
 )
 from .runs import GENERAL_TEXT, Result
 from .score_tables import count_of_collapsed, table_of_rates, table_of_scores
+from .split_arguments import STARTS
 
 
 def what_it_buys(results: list[Result]) -> Section | None:

@@ -86,6 +86,10 @@ class Run:
         return "-".join(str(value).replace("/", "_") for value in self.name.values() if value is not None)
 
 
+def with_seed(run: Run, seed: int) -> Run:
+    return replace(run, seed=seed, argv=(*run.argv, "--seed", str(seed)))
+
+
 class Runs:
     """`results.json` of a folder: an object a run. What stands there is not run again."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 
-from .experiments import STARTS
 from .intervals import paired_difference
 from .results import MAJORITY, collapsed, distinct, interval, majorities, of, pairs
 from .runs import Result
+from .split_arguments import STARTS
 from .tables import Table
 
 

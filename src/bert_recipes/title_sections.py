@@ -7,7 +7,6 @@ import itertools
 import numpy as np
 
 from .charts import interval_chart, line_chart
-from .experiments import SHUFFLED
 from .intervals import paired_bootstrap, paired_difference
 from .page import Section
 from .results import (
@@ -26,7 +25,8 @@ from .results import (
     rows_told_right,
 )
 from .runs import Result
-from .tables import count_of_collapsed
+from .score_tables import count_of_collapsed
+from .title_questions import SHUFFLED
 
 
 def what_next_sentences_add(results: list[Result]) -> Section | None:
