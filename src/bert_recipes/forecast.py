@@ -47,7 +47,8 @@ def seconds_a_token(model_args: ModelArguments, length: int, threads: int, worke
 def time_steps(model_args: ModelArguments, length: int, threads: int, tell: Callable) -> float:
     """Seconds that a token takes forward and backward, in a model of random weights."""
     torch.set_num_threads(threads)
-    device = torch.accelerator.current_accelerator() or torch.device("cpu")
+    # A build for GPUs names one on machines without it, too.
+    device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     model = AutoModelForSequenceClassification.from_config(load_config(model_args)).to(device).train()
     tokens = torch.randint(model.config.vocab_size, (TIMED_ROWS, length), device=device)
     labels = torch.zeros(TIMED_ROWS, dtype=torch.long, device=device)
