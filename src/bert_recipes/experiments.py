@@ -30,6 +30,7 @@ from .forecast import Progress, in_words, seconds_a_token, tokens_a_row
 from .launch import launched_precision
 from .models import class_for, has_masked_lm_head, weights_fingerprint
 from .pretrained import load_config
+from .problems import REGRESSION
 from .results import merit
 from .runs import GENERAL_TEXT, Result, Run, Runs, read_json, threads_each, with_seed, write_json
 from .split_arguments import RECIPES, SIZES, SplitArguments
@@ -148,6 +149,8 @@ class Experiment(TitleQuestions):
         """Every question needs a classifier whose layers can be compared, and a masked language model of it."""
         if self.model_args.from_scratch:
             raise UserError("--from_scratch: random weights are one of --starts already")
+        if self.data_args.problem_type == REGRESSION:
+            raise UserError("--problem_type regression: the experiment compares classifiers")
         config = load_config(self.model_args)
         class_for(config, nsp=False)
         if "nsp" in self.args.experiments:

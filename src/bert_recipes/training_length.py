@@ -9,7 +9,11 @@ from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 from .arguments import ClassifierArguments
 
 PASSES = 2
-# Of 32 rows. TABLE
+# Test accuracy with 900 rows, batches of 32, the rate that suits the width, seeds 0 and 1 (tf-idf: 0.81 and 0.77):
+#                                              58 steps (2 passes)   150           300           600
+#     reviews, 2 classes                       0.687, 0.688   0.716, 0.711   0.740, 0.740   (seed 1) 0.751
+#     titles of medical questions, 13 classes  0.570, 0.490   0.699, 0.703   0.709, 0.723   0.712, 0.730
+# With the 1,061 reports of peoples_daily_titles 0.832, 0.840, 0.870 (seed 0). From 300 steps on little is gained.
 FEWEST_STEPS = 300
 MOST_EVALUATIONS = 10  # a pass over a hundred rows is four steps: an evaluation behind each takes longer than they do
 
