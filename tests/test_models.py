@@ -295,8 +295,8 @@ def test_labels_take_the_order_of_a_classifier_that_has_them(tiny_model, tokeniz
 
 def test_a_head_is_never_drawn_where_nothing_trains(tiny_model, tokenizer, tmp_path):
     message = refusal(load_classifier, ModelArguments(str(tiny_model)), ["a", "b"], train=False)
-    assert "has no trained head and pooler for the labels a, b" in message
+    assert "has no head for the labels a, b and no pooler: name a classifier" in message
     load_classifier(ModelArguments(str(tiny_model)), ["a", "b"]).save_pretrained(tmp_path)
-    assert "no trained head for the labels b, c" in refusal(
+    assert "has no head for the labels b, c: name a classifier" in refusal(
         load_classifier, ModelArguments(str(tmp_path)), ["b", "c"], train=False
     )

@@ -88,10 +88,13 @@ def test_a_config_with_fewer_layers_is_told(tiny_model, tokenizer, tmp_path, cap
     assert "16 weights of its encoder have no place" in capsys.readouterr().out
 
 
+PARTS = ("head for the labels a, b", "pooler")
+
+
 def test_new_parts_are_told_in_a_line_each(tiny_model, capsys):
     load_classifier(ModelArguments(str(tiny_model)), ["a", "b"])
     lines = capsys.readouterr().out.splitlines()
-    assert lines == [f"{tiny_model} has no {part}: a new one starts from random weights" for part in ("head", "pooler")]
+    assert lines == [f"{tiny_model} has no {part}: a new one starts from random weights" for part in PARTS]
 
 
 def test_a_classifier_whose_head_is_missing_labels_nothing(tiny_model, tokenizer, tmp_path):

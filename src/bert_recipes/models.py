@@ -23,7 +23,7 @@ from transformers.utils import ModelOutput
 from .adapters import is_adapter, load_adapted
 from .arguments import CheckpointArguments, ModelArguments
 from .corpora import sha256
-from .errors import UserError
+from .errors import UserError, tell
 from .masking import MaskedChunks
 from .pretrained import (
     HEAD,
@@ -74,15 +74,14 @@ def load_classifier(
         model = with_names_of_today(AutoModelForSequenceClassification.from_config(config, dtype=torch.float32))
     else:
         model, loading = load_model(AutoModelForSequenceClassification, model_args, **labels)
-        former = trained_labels(load_config(model_args), problem_type)
-        new = new_parts(model, loading, HEAD)
-        if former != list(label_names) and HEAD not in new:  # a head of other labels means nothing here
-            renew_head(model)
-            new.append(HEAD)
+        head = f"head for the labels {shorten(label_names)}"
+        new = new_parts(model, loading, head)
+        if trained_labels(load_config(model_args), problem_type) != list(label_names) and head not in new:
+            renew_head(model)  # one of other labels means nothing here
+            new = sorted([*new, head])
         if new and not train:
             raise UserError(
-                f"--do_train false: {name} has no trained {' and '.join(sorted(new))} for the labels "
-                f"{shorten(label_names)}: name a classifier of these labels, or train"
+                f"--do_train false: {name} has no {' and no '.join(new)}: name a classifier of these labels, or train"
             )
         say_what_is_new(new, name)
     if freeze_encoder:
@@ -248,7 +247,7 @@ def sparse_head(model: PreTrainedModel) -> PreTrainedModel:
         for handle in handles:
             handle.remove()
         model.register_forward_pre_hook(drop_masked_positions, with_kwargs=True)
-        print(f"the head of {type(model).__name__} needs every position: it stays dense, exact but slower", flush=True)
+        tell(f"the head of {type(model).__name__} needs every position: it stays dense, exact but slower")
     return model
 
 

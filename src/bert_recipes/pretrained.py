@@ -15,7 +15,7 @@ from transformers import AutoConfig, PreTrainedModel
 from transformers.utils import logging
 
 from .arguments import CheckpointArguments
-from .errors import UserError
+from .errors import UserError, tell
 from .hub import reason
 
 EMBEDDED_MODELS = Path(__file__).parent / "assets"
@@ -79,7 +79,7 @@ def load_model(auto_class: type, model_args: CheckpointArguments, **kwargs) -> t
     refuse_new_encoder(model, loading, name)
     say_what_is_left_out(model, loading["unexpected_keys"], name)
     if any(conversion.source_patterns == [WRAPPERS] for conversion in model._weight_conversions):
-        print(f"{name}: the names of its weights begin with module. or _orig_mod., which is taken off", flush=True)
+        tell(f"{name}: the names of its weights begin with module. or _orig_mod., which is taken off")
     return with_names_of_today(model), loading
 
 
@@ -138,10 +138,9 @@ def size_in_config(config: transformers.PretrainedConfig, saved: tuple[int, ...]
 def say_what_is_left_out(model: PreTrainedModel, unexpected_keys: Iterable[str], name: str) -> None:
     """Of a head for another task nothing is said, but of a part of the encoder: a config.json with fewer layers."""
     if left_out := in_encoder(model, unexpected_keys):
-        print(
+        tell(
             f"{name}: {len(left_out)} weights of its encoder have no place in the model that its config.json "
-            f"describes, and are left out, such as {left_out[0]}",
-            flush=True,
+            f"describes, and are left out, such as {left_out[0]}"
         )
 
 
@@ -155,4 +154,4 @@ def new_parts(model: PreTrainedModel, loading: dict[str, Any], head: str) -> lis
 
 def say_what_is_new(parts: Iterable[str], name: str) -> None:
     for part in parts:
-        print(f"{name} has no {part}: a new one starts from random weights", flush=True)
+        tell(f"{name} has no {part}: a new one starts from random weights")

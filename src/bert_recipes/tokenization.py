@@ -13,7 +13,7 @@ from transformers.utils import cached_file
 from .arguments import CheckpointArguments, MlmArguments, ModelArguments
 from .checkpoints import checkpoint_to_resume
 from .encoding import PAD_TO_MULTIPLE_OF, train_tokenizer
-from .errors import UserError
+from .errors import UserError, tell
 from .pretrained import load, load_config, resolve
 
 WORDPIECE, SENTENCEPIECE = "WordPiece", "SentencePiece"
@@ -41,12 +41,10 @@ def load_tokenizer(model_args: CheckpointArguments) -> PreTrainedTokenizerBase:
         )
     if len(tokenizer) < config.vocab_size:
         unused = config.vocab_size - len(tokenizer)
-        print(f"{name}: no token uses the last {unused} rows of its table", flush=True)
+        tell(f"{name}: no token uses the last {unused} rows of its table")
     if getattr(config, "type_vocab_size", None) == 1 and "token_type_ids" in tokenizer.model_input_names:
         leave_out_token_types(tokenizer)
-        print(
-            f"{name} has one token type: the two texts of a pair are told apart by the token between them", flush=True
-        )
+        tell(f"{name} has one token type: the two texts of a pair are told apart by the token between them")
     tokenizer.model_max_length = min(tokenizer.model_max_length, readable_length(config))
     return tokenizer
 
