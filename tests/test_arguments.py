@@ -315,3 +315,41 @@ def test_the_names_of_the_classes_belong_to_a_run(tmp_path):
     _, data_args, training_args = parse(ModelArguments, LabelledDataArguments, FinetuneArguments, argv=argv)
     assert data_args.label_names == training_args.run_facts["label_names"] == "a,b"
     assert training_args.label_names is None, "what a Trainer calls so is another thing"
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--problem_type", "regression", "--label_names", "a,b"], "--label_names is for classes"),
+        (["--label_column", "a,b", "--label_names", "c,d"], "several label columns have the columns' names"),
+        (["--label_column", "a，b", "--label_names_file", "c.txt"], "--label_names_file: the classes of several"),
+    ],
+)
+def test_names_of_classes_that_mean_nothing_are_refused(argv, message):
+    with pytest.raises(UserError, match=message):
+        parse(*GROUPS, argv=["--train_file", "a.csv", *argv])
+
+
+def test_names_in_a_list_and_with_chinese_commas(tmp_path):
+    config = write(tmp_path / "a.yaml", "text_columns: [title, text]\nlabel_names: [正面, 负面]\n")
+    data_args = parse(*GROUPS, argv=["--config", config])[1]
+    assert data_args.text_column_names == ["title", "text"] and data_args.label_names == "正面,负面"
+    assert parse(*GROUPS, argv=["--text_columns", "标题，正文"])[1].text_column_names == ["标题", "正文"]
+
+
+def test_what_the_labels_are_decides_which_scores_there_are():
+    for score, regression in (("pearson", False), ("accuracy", True)):
+        args = parse(*GROUPS, argv=["--metric_for_best_model", score])[2]
+        with pytest.raises(UserError, match=f"--metric_for_best_model {score}"):
+            args.suit(regression)
+    args = parse(*GROUPS, argv=["--label_smoothing_factor", "0.1"])[2]
+    with pytest.raises(UserError, match="--label_smoothing_factor is for classes"):
+        args.suit(regression=True)
+    with pytest.raises(UserError, match="--lora_r 0: must be 1 or more"):
+        parse(ModelArguments, LabelledDataArguments, LoraArguments, argv=["--lora_r", "0"])
+
+
+def test_an_output_file_under_a_file(tmp_path):
+    write(tmp_path / "a.csv", "text\n")
+    with pytest.raises(UserError, match=r"--output_file a.csv/b.csv: nothing can be written to a.csv"):
+        parse(PredictArguments, argv=["--input_file", "a.csv", "--output_file", "a.csv/b.csv"])

@@ -334,7 +334,7 @@ def test_a_rare_label_stays_in_training(tmp_path):
 def test_small_files(tmp_path):
     splits = load_corpus(labelled(write(tmp_path / "b.csv", csv_of(["一,0", "二,0", "三,1", "四,1"]))))
     assert [len(splits[split]) for split in splits] == [2, 1, 1]
-    fails(labelled(write(tmp_path / "c.csv", csv_of(["一,0", "二,1"]))), "c.csv", "too few rows")
+    fails(labelled(write(tmp_path / "c.csv", csv_of(["一,0", "二,1"]))), "c.csv", "too few different texts")
 
 
 def test_given_files_keep_their_rows(tmp_path):

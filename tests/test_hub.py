@@ -194,7 +194,7 @@ def test_a_data_set_by_id_and_configuration(client, tmp_path, tiny_model):
     assert card.data.datasets == ["someone/texts"] and card.data.base_model is None
     scores = {(score.dataset_type, score.dataset_name, score.dataset_config) for score in card.data.eval_results}
     assert scores == {("someone/texts", "someone/texts hotels", "hotels")}
-    assert "- `someone/texts hotels`, from the Hub" in card.text and "test rows: 6" in card.text
+    assert "- `someone/texts hotels`, from the Hub" in card.text and "| test | 6 |" in card.text
     output_dir = str(tmp_path / "books")
     client.succeeds("mlm_pretrain", *command, "books", *short("mlm_pretrain"), "--output_dir", output_dir)
 

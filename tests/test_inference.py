@@ -8,6 +8,7 @@ from bert_recipes.encoding import encode_texts
 from bert_recipes.files import Table
 from bert_recipes.inference import name_predictions, predict, score_file
 from bert_recipes.models import load_classifier
+from bert_recipes.problems import MULTI_LABEL, SINGLE_LABEL
 from bert_recipes.training import classifier_trainer
 
 TEXTS = ["好", "房间很干净，服务态度也特别好，下次还来", "不推荐", "电池不行。" * 20, "书不错"]
@@ -24,18 +25,20 @@ def test_predictions_stand_in_the_order_of_their_rows(tiny_model, tokenizer, tmp
 
 
 def test_a_label_and_its_probability():
-    named = name_predictions(np.array([[0.0, 0.0, np.log(8)], [np.log(3), 0.0, 0.0]]), ["a", "b", "c"], False)
+    named = name_predictions(np.array([[0.0, 0.0, np.log(8)], [np.log(3), 0.0, 0.0]]), ["a", "b", "c"], SINGLE_LABEL)
     assert named["prediction"] == ["c", "a"] and named["score"] == [0.8, 0.6]
 
 
 def test_several_labels_are_those_above_one_half():
-    named = name_predictions(np.array([[2.0, -2.0, 0.1], [-1.0, -1.0, -1.0]]), ["a", "b", "c"], True)
+    named = name_predictions(np.array([[2.0, -2.0, 0.1], [-1.0, -1.0, -1.0]]), ["a", "b", "c"], MULTI_LABEL)
     assert named["prediction"] == ["a;c", ""] and named["score"] == ["0.880797;0.524979", ""]
 
 
 def scored(logits, cells, names, multi_label=False, **arguments):
     args = PredictArguments(input_file="a.jsonl", output_file="b.jsonl", **arguments)
-    return score_file(logits, Table("a.jsonl", cells, range(1, 9)), args, names, multi_label)
+    return score_file(
+        logits, Table("a.jsonl", cells, range(1, 9)), args, names, MULTI_LABEL if multi_label else SINGLE_LABEL
+    )
 
 
 def test_labels_of_the_file_are_scored_where_the_model_knows_them(capsys):

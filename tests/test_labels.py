@@ -13,7 +13,7 @@ from bert_recipes.errors import UserError
 from bert_recipes.files import Table
 from bert_recipes.inference import score_file
 from bert_recipes.labels import given_label_names, label_names, read_labels
-from bert_recipes.problems import MULTI_LABEL
+from bert_recipes.problems import MULTI_LABEL, SINGLE_LABEL
 
 
 def table(cells, name="a.jsonl", column="label"):
@@ -153,7 +153,8 @@ def test_the_file_of_names(tmp_path):
 def scored(cells, names, multi_label=True, **arguments):
     logits = np.array([[3.0, -3.0, -3.0], [-3.0, 3.0, 3.0]])
     args = PredictArguments(input_file="a.jsonl", output_file="b.jsonl", **arguments)
-    return score_file(logits, table(cells), args, names, multi_label).get("accuracy")
+    problem_type = MULTI_LABEL if multi_label else SINGLE_LABEL
+    return score_file(logits, table(cells), args, names, problem_type).get("accuracy")
 
 
 def test_files_of_each_kind_are_scored(capsys):

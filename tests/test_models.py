@@ -297,6 +297,6 @@ def test_a_head_is_never_drawn_where_nothing_trains(tiny_model, tokenizer, tmp_p
     message = refusal(load_classifier, ModelArguments(str(tiny_model)), ["a", "b"], train=False)
     assert "has no head for the labels a, b and no pooler: name a classifier" in message
     load_classifier(ModelArguments(str(tiny_model)), ["a", "b"]).save_pretrained(tmp_path)
-    assert "has no head for the labels b, c: name a classifier" in refusal(
+    assert "has no head for the labels b, c (it has a, b): name a classifier" in refusal(
         load_classifier, ModelArguments(str(tmp_path)), ["b", "c"], train=False
     )

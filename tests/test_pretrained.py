@@ -8,7 +8,8 @@ import torch
 from conftest import refusal
 from safetensors.torch import load_file, save_file
 
-from bert_recipes.arguments import CheckpointArguments, ModelArguments
+from bert_recipes.adapters import add_lora, save_lora
+from bert_recipes.arguments import CheckpointArguments, LoraArguments, ModelArguments
 from bert_recipes.models import load_classifier, load_masked_lm, load_trained_classifier
 from bert_recipes.tokenization import load_tokenizer
 
@@ -102,6 +103,13 @@ def test_a_classifier_whose_head_is_missing_labels_nothing(tiny_model, tokenizer
     tokenizer.save_pretrained(tmp_path / "whole")
     folder = renamed(tmp_path / "whole", tmp_path / "headless", lambda n: None if n.startswith("classifier") else n)
     assert "its file has no head" in refusal(load_trained_classifier, CheckpointArguments(str(folder)))
+
+
+def test_an_adapter_is_no_start(tiny_model, tokenizer, tmp_path):
+    args = LoraArguments(output_dir=str(tmp_path / "run"), use_cpu=True)
+    save_lora(add_lora(load_classifier(ModelArguments(str(tiny_model)), ["a", "b"]), args), tokenizer, args)
+    message = refusal(load_classifier, ModelArguments(str(tmp_path / "run" / "adapter")), ["a", "b"])
+    assert "is an adapter: start from a whole model" in message
 
 
 def test_folders_that_are_no_models(tiny_model, tmp_path):

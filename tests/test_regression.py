@@ -109,7 +109,9 @@ def test_held_out_rows_cover_the_range(scores):
 def test_a_score_of_classes_does_not_choose_a_regressions_best(scores, tiny_model, tmp_path):
     argv = ["--train_file", str(scores), "--model_name_or_path", str(tiny_model), "--problem_type", "regression"]
     argv += ["--output_dir", str(tmp_path / "out"), "--metric_for_best_model", "accuracy"]
-    assert "accuracy is for classes" in refusal(recipe("finetune").main, [*argv, *FLAGS])
+    assert "--metric_for_best_model accuracy: a regression has pearson" in refusal(
+        recipe("finetune").main, [*argv, *FLAGS]
+    )
     argv[5] = "multi_label_classification"
     rows = "\n".join(["text,label", *(f"第{row}行,{row % 2}" for row in range(40))])
     scores_of_classes = tmp_path / "classes.csv"
@@ -126,5 +128,5 @@ def test_the_loss_is_the_squared_error_and_the_scores_are_scipys():
     constant = regression_metrics(EvalPrediction(predictions=np.ones((3, 1)), label_ids=labels.numpy()))
     assert (constant["pearson"], constant["spearman"]) == (0, 0)
     (args,) = parse(FinetuneArguments, argv=["--output_dir", "unused", "--use_cpu"])
-    args.keep_best_by_correlation()
+    args.suit(regression=True)
     assert args.metric_for_best_model == "pearson" and args.greater_is_better

@@ -49,3 +49,8 @@ def test_a_vocabulary_that_models_of_this_type_do_not_have(tokenizer, tmp_path):
     config = json.loads((tmp_path / "config.json").read_text()) | {"tokenizer_class": "BertTokenizer"}
     (tmp_path / "config.json").write_text(json.dumps(config))
     assert load_tokenizer(CheckpointArguments(str(tmp_path))).tokenize("很干净") == ["很", "干", "净"]
+
+
+def test_a_model_without_a_tokenizer(tiny_model, tmp_path):
+    (tmp_path / "config.json").write_text((tiny_model / "config.json").read_text())
+    assert "it has no tokenizer: copy" in refusal(load_tokenizer, CheckpointArguments(str(tmp_path)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -20,7 +21,7 @@ from .errors import UserError
 from .hub import check_upload
 from .launch import choose_precision, form_group, launched_processes, refuse_separate_runs, use_every_core
 from .parser import RecipeParser
-from .problems import PROBLEM_TYPES
+from .problems import PROBLEM_TYPES, REGRESSION
 
 UNTYPED = object()
 # What the weights, the optimizer's moments, the schedule, the order of the rows and the best score so far come from.
@@ -161,6 +162,11 @@ class LabelledDataArguments(DataArguments):
     def __post_init__(self):
         super().__post_init__()
         check_label_names(self)
+        named = "--label_names_file" if self.label_names_file else "--label_names"
+        if (self.label_names or self.label_names_file) and self.problem_type == REGRESSION:
+            raise UserError(f"{named} is for classes: --problem_type regression has numbers, leave one of them out")
+        if (self.label_names or self.label_names_file) and len(split_names(self.label_column)) > 1:
+            raise UserError(f"{named}: the classes of several label columns have the columns' names: leave it out")
         if self.max_length < 8:
             raise UserError(f"--max_length {self.max_length}: must be 8 or more")
 
@@ -293,15 +299,19 @@ class ClassifierArguments(RecipeArguments):
         },
     )
 
-    def keep_best_by_correlation(self) -> None:
-        """Of a regression, which has no F1, the best checkpoint is the one with the highest Pearson correlation."""
-        if self.metric_for_best_model in OF_CLASSES:
+    def suit(self, regression: bool) -> None:
+        """Check the arguments against what the labels are. Of a regression, which has no F1, the best checkpoint is the
+        one with the highest Pearson correlation."""
+        if regression and self.label_smoothing_factor:
+            raise UserError("--label_smoothing_factor is for classes: a regression's numbers are not smoothed")
+        scores, others = (OF_NUMBERS, OF_CLASSES) if regression else (OF_CLASSES, OF_NUMBERS)
+        if self.metric_for_best_model in others:
             if "metric_for_best_model" in getattr(self, "given", {}):
+                kind = "a regression has" if regression else "classes have"
                 raise UserError(
-                    f"--metric_for_best_model {self.metric_for_best_model} is for classes: a regression has "
-                    f"{', '.join(OF_NUMBERS)} and loss"
+                    f"--metric_for_best_model {self.metric_for_best_model}: {kind} {', '.join(scores)} and loss"
                 )
-            self.metric_for_best_model = OF_NUMBERS[0]
+            self.metric_for_best_model = scores[0]
 
 
 @dataclass
@@ -325,6 +335,13 @@ class LoraArguments(ClassifierArguments):
     use_rslora: bool = field(default=False, metadata={"help": "scale by alpha / sqrt(r) (arXiv 2312.03732)"})
     use_dora: bool = field(default=False, metadata={"help": "split magnitude and direction (arXiv 2402.09353)"})
     merge: bool = field(default=True, metadata={"help": "save the merged model too, beside adapter/"})
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.lora_r < 1:
+            raise UserError(f"--lora_r {self.lora_r}: must be 1 or more")
+        if not 0 <= self.lora_dropout < 1:
+            raise UserError(f"--lora_dropout {self.lora_dropout}: must be 0 or more, and below 1")
 
 
 @dataclass
@@ -384,7 +401,8 @@ class MlmArguments(RecipeArguments):
 
 
 def split_names(names: str) -> list[str]:
-    return [name.strip() for name in names.split(",") if name.strip()]
+    """Parted by commas, Chinese ones too."""
+    return [name.strip() for name in re.split("[,，]", names) if name.strip()]
 
 
 def check_text_columns(text_columns: str) -> None:
@@ -422,7 +440,7 @@ def choose_output_dir(args: RecipeArguments) -> str:
     folder = Path(args.output_dir or args.default_output_dir)
     if not named and args.resume_from_checkpoint not in (None, "auto"):
         named, folder = True, Path(args.resume_from_checkpoint).parent
-    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists() or path.is_symlink())
+    nearest = nearest_folder(folder)
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
         raise UserError(f"--output_dir {folder}: nothing can be written to {nearest}")
     if named:
@@ -434,6 +452,11 @@ def choose_output_dir(args: RecipeArguments) -> str:
     # The last folder is free; the newest run is the one that is meant by "resume" and "overwrite".
     runs = [path for path in numbered if holds_run(path)] if args.overwrite or args.resume_from_checkpoint else []
     return str(runs[-1] if runs else numbered[-1])
+
+
+def nearest_folder(path: Path) -> Path:
+    """The path itself, or the first above it that is there."""
+    return next(place for place in (path, *path.absolute().parents) if place.exists() or place.is_symlink())
 
 
 def refuse_to_write_over(folder: Path, args: RecipeArguments) -> None:
@@ -498,6 +521,9 @@ class PredictArguments(CheckpointArguments):
         check_label_names(self)
         if Path(self.output_file).suffix not in WRITABLE:
             raise UserError(f"--output_file {self.output_file}: must end in {', '.join(WRITABLE)}")
+        folder = nearest_folder(Path(self.output_file).parent)
+        if not folder.is_dir() or not os.access(folder, os.W_OK):
+            raise UserError(f"--output_file {self.output_file}: nothing can be written to {folder}")
         if Path(self.output_file).exists() and not self.overwrite:
             raise UserError(f"--output_file {self.output_file} exists: name another, or add --overwrite")
 

@@ -81,7 +81,8 @@ def load_classifier(
             new = sorted([*new, head])
         if new and not train:
             raise UserError(
-                f"--do_train false: {name} has no {' and no '.join(new)}: name a classifier of these labels, or train"
+                f"--do_train false: {name} has no {' and no '.join(new)}{theirs(model_args)}: name a classifier of "
+                "these labels, give the data its names with --label_names, or train"
             )
         say_what_is_new(new, name)
     if freeze_encoder:
@@ -112,6 +113,13 @@ def names_as_trained(
     if former and (set(former) == set(label_names) or (not train and set(former) > set(label_names))):
         return former
     return list(label_names)
+
+
+def theirs(model_args: ModelArguments) -> str:
+    """The labels that a classifier has, in brackets; nothing for any other model."""
+    config = load_config(model_args)
+    classifier = (config.architectures or ["none"])[0].endswith(CLASSIFIER)
+    return f" (it has {shorten(list(config.id2label.values()))})" if classifier else ""
 
 
 def shorten(names: Sequence[str]) -> str:

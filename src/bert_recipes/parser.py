@@ -20,6 +20,11 @@ from .former_names import unknown_name
 OFTEN_SET = {"output_dir", "num_train_epochs", "max_steps", "gradient_accumulation_steps", "seed", "bf16", "fp16"}
 # Arguments that name what a run writes: one goes on in its checkpoint's folder.
 WRITTEN_TO = ("output_dir", "output_file", "resume_from_checkpoint")
+# Arguments that are names with commas between them; in a file they may be lists.
+WITH_COMMAS = (
+    *("text_columns", "label_column", "column_names", "label_names", "lora_target_modules"),
+    *("experiments", "starts", "methods", "label_counts", "trial_labels"),
+)
 
 
 class RecipeParser(HfArgumentParser):
@@ -65,6 +70,8 @@ class RecipeParser(HfArgumentParser):
         for key, value in config.items():
             if f"--{key}" not in self._option_string_actions or key in ("config", "help"):
                 raise UserError(f"--config {path}: " + unknown_name(f"--{key}", self._option_string_actions, "key"))
+            if isinstance(value, list) and key in WITH_COMMAS:
+                value = ",".join(map(str, value))
             if isinstance(value, list) and self._option_string_actions[f"--{key}"].nargs is None:
                 raise UserError(f"--config {path}: {key} takes one value, and {value} is a list")
             if key in WRITTEN_TO:

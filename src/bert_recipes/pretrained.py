@@ -65,6 +65,7 @@ def load_model(auto_class: type, model_args: CheckpointArguments, **kwargs) -> t
     Its heads and its pooler may be new: `new_parts` names them. Raises `UserError` where any weight of the encoder
     would start from random numbers: the file lacks it, names it otherwise, or has another shape than config.json.
     """
+    refuse_adapter(model_args.model_name_or_path)
     with load_report_unsaid():
         model, loading = load(
             auto_class,
@@ -81,6 +82,16 @@ def load_model(auto_class: type, model_args: CheckpointArguments, **kwargs) -> t
     if any(conversion.source_patterns == [WRAPPERS] for conversion in model._weight_conversions):
         tell(f"{name}: the names of its weights begin with module. or _orig_mod., which is taken off")
     return with_names_of_today(model), loading
+
+
+def refuse_adapter(name: str) -> None:
+    """A folder of peft's, which holds a part of a model only."""
+    files = {path.name for path in Path(name).glob("*")}
+    if "adapter_config.json" in files and not any(file.startswith(("model", "pytorch_model")) for file in files):
+        raise UserError(
+            f"--model_name_or_path {name} is an adapter: start from a whole model, such as the merged one that lora.py "
+            "leaves in its output_dir"
+        )
 
 
 def with_names_of_today(model: PreTrainedModel) -> PreTrainedModel:

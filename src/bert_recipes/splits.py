@@ -50,7 +50,7 @@ def hold_out(splits: dict[str, Dataset], name: str, text_columns: list[str]) -> 
     size = min(max(1, len(groups) // 10), len(spare) // len(missing))
     if not size:
         raise UserError(
-            f"{name}: too few rows to hold some out for {' and '.join(missing)}; add rows, or give the files"
+            f"{name}: too few different texts to hold some out for {' and '.join(missing)}; add rows, or give the files"
         )
     # Sorted by label (a stable sort), rows at even distances are a tenth of every label.
     spare.sort(key=lambda item: item[0])

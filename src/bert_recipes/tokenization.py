@@ -16,6 +16,7 @@ from .encoding import PAD_TO_MULTIPLE_OF, train_tokenizer
 from .errors import UserError, tell
 from .pretrained import load, load_config, resolve
 
+VOCABULARY_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spiece.model", "spm.model")
 WORDPIECE, SENTENCEPIECE = "WordPiece", "SentencePiece"
 KINDS = {"WordPiece": WORDPIECE, "Unigram": SENTENCEPIECE}
 USUAL_VOCABULARIES = {
@@ -35,6 +36,8 @@ def load_tokenizer(model_args: CheckpointArguments) -> PreTrainedTokenizerBase:
     tokenizer = load(AutoTokenizer, model_args)
     # A model's table may be padded up a little, for the sake of speed: mDeBERTa's most, by 899 entries.
     if not config.vocab_size - 1000 < len(tokenizer) <= config.vocab_size:
+        if not any(file_of(model_args, file) for file in VOCABULARY_FILES):
+            raise UserError(f"--model_name_or_path {name}: it has no tokenizer: copy its model's tokenizer.json there")
         raise UserError(
             f"--model_name_or_path {name}: its tokenizer has {len(tokenizer):,} entries, its model "
             f"{config.vocab_size:,}: they belong to different models"

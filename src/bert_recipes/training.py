@@ -332,12 +332,12 @@ def classifier_trainer(
 ) -> Trainer:
     """A Trainer for encoded texts (`encoding.encode_texts`): with the splits train and validation, or to predict."""
     args.learning_rate = args.learning_rate or suitable_learning_rate(args, model.config)
+    regression = model.config.problem_type == REGRESSION
     if dataset:
+        args.suit(regression)
+    if dataset and args.do_train:
         choose_length(args, len(dataset["train"]))
-    compute_metrics = classification_metrics
-    if model.config.problem_type == REGRESSION and dataset:
-        compute_metrics = regression_metrics
-        args.keep_best_by_correlation()
+    if dataset and args.do_train and regression:
         guess_the_mean(model, dataset["train"]["labels"][:])
     return Trainer(
         model=model,
@@ -347,7 +347,7 @@ def classifier_trainer(
         processing_class=tokenizer,
         data_collator=DataCollatorWithPadding(tokenizer, pad_to_multiple_of=PAD_TO_MULTIPLE_OF),
         compute_loss_func=classification_loss(args.label_smoothing_factor),
-        compute_metrics=compute_metrics,
+        compute_metrics=regression_metrics if regression else classification_metrics,
         loss_of_guessing=loss_of_guessing(model.config, dataset),
     )
 
