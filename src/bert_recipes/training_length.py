@@ -7,6 +7,7 @@ import math
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
 from .arguments import ClassifierArguments
+from .errors import tell
 
 PASSES = 2
 # Test accuracy with 900 rows, batches of 32, the rate that suits the width, seeds 0 and 1 (tf-idf: 0.81 and 0.77):
@@ -27,14 +28,13 @@ def choose_length(args: ClassifierArguments, rows: int) -> None:
     args.num_train_epochs = float(max(PASSES, math.ceil(FEWEST_STEPS / steps_a_pass)))
     if args.max_steps > 0:
         return
-    steps = int(args.num_train_epochs) * steps_a_pass
+    steps, cadence = int(args.num_train_epochs) * steps_a_pass, ""
     if args.num_train_epochs > MOST_EVALUATIONS and args.eval_strategy == args.save_strategy == IntervalStrategy.EPOCH:
         args.eval_strategy, args.save_strategy = IntervalStrategy.STEPS, SaveStrategy.STEPS
         args.eval_steps = args.save_steps = math.ceil(steps / MOST_EVALUATIONS)
-    if args.process_index == 0:
-        few = f", since so few rows make {steps_a_pass} steps a pass" if args.num_train_epochs > PASSES else ""
-        print(
-            f"{rows:,} training rows: {args.num_train_epochs:g} passes, {steps:,} steps{few}; --num_train_epochs sets "
-            "another number",
-            flush=True,
-        )
+        cadence = f", with an evaluation and a checkpoint every {args.eval_steps}"
+    few = f" (so few rows make {steps_a_pass} steps a pass)" if args.num_train_epochs > PASSES else ""
+    tell(
+        f"{rows:,} training rows: {args.num_train_epochs:g} passes{few}, {steps:,} steps{cadence}; --num_train_epochs "
+        "sets another number"
+    )
