@@ -3,7 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 LAUNCHER = $(BIN)/accelerate launch --quiet $(if $(LAUNCH),--config_file $(LAUNCH))
-FAULTS = tests/test_any_file.py tests/test_faults.py tests/test_hosts.py tests/test_launch.py tests/test_streaming.py
+FAULTS = tests/test_any_file.py tests/test_faults.py tests/test_hosts.py tests/test_launch.py \
+	tests/test_model_types.py tests/test_streaming.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup finetune lora mlm-pretrain split predict base-text base-model bench test test-faults test-tools lint
