@@ -26,7 +26,7 @@ INPUT_FILES = ("train_file", "validation_file", "test_file", "input_file", "labe
 def check_command_line(argv: list[str]) -> None:
     """End the process with status 2 and one line where a recipe was started with an argument that it does not have, or
     with a file that is not there. Of any other program nothing is looked at."""
-    recipe = Path(argv[0])
+    recipe = Path(argv[0] if argv else "")  # an embedded Python has none
     if recipe.parent.name != "recipes" or not recipe.is_file() or "--help" in argv or "-h" in argv:
         return
     known = {"--config"} | {f"--{name}" for name in argument_names(recipe)}
