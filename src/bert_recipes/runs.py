@@ -40,7 +40,7 @@ from .evidence import loss_with_head, representations, similarity_by_layer, weig
 from .forecast import Progress
 from .labels import label_names
 from .launch import available_cores
-from .masking import MaskedChunks
+from .masking import VALIDATION_MLM_PROBABILITY, MaskedChunks
 from .memory import peak_memory_mb
 from .models import has_masked_lm_head, load_classifier, load_masked_lm
 from .stops import STOPPED
@@ -353,7 +353,7 @@ def masked_once(
     documents = DatasetDict({name: Dataset.from_dict({"text": of_source}) for name, of_source in texts.items()})
     chunks = chunk_documents(documents, tokenizer, ["text"], args)
     return {
-        name: MaskedChunks(sort_by_length(part), tokenizer, args.mlm_probability, seed=0)
+        name: MaskedChunks(sort_by_length(part), tokenizer, VALIDATION_MLM_PROBABILITY, seed=0)
         for name, part in chunks.items()
     }
 
