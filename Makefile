@@ -3,8 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 LAUNCHER = $(BIN)/accelerate launch --quiet $(if $(LAUNCH),--config_file $(LAUNCH))
-FAULTS = tests/test_any_file.py tests/test_faults.py tests/test_hosts.py tests/test_launch.py \
-	tests/test_model_types.py tests/test_streaming.py
+FAULTS = tests/text/test_any_file.py tests/run/test_faults.py tests/run/test_hosts.py tests/run/test_launch.py \
+	tests/models/test_model_types.py tests/text/test_streaming.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup finetune lora mlm-pretrain split predict base-text base-model bench test test-faults test-tools lint
@@ -36,7 +36,7 @@ predict: setup  ## label a file: ARGS="--input_file a.csv --output_file b.csv"
 	$(LAUNCHER) recipes/predict.py $(ARGS)
 
 base-text: setup  ## gather the base model's text from Debian packages (needs Debian and a network)
-	$(BIN)/python -m bert_recipes.debian_text $(ARGS)
+	$(BIN)/python -m bert_recipes.text.debian_text $(ARGS)
 
 base-model: setup  ## make the embedded base model again (after make base-text; hours)
 	$(LAUNCHER) recipes/mlm_pretrain.py --config recipes/configs/base_model.yaml $(ARGS)

@@ -4,12 +4,12 @@ accelerate launch recipes/finetune.py
 accelerate launch recipes/finetune.py --config recipes/configs/title_text.yaml --learning_rate 3e-4
 """
 
-from bert_recipes.arguments import FinetuneArguments, LabelledDataArguments, ModelArguments, parse
-from bert_recipes.data import load_classification_data
-from bert_recipes.errors import run
-from bert_recipes.models import load_classifier
-from bert_recipes.reporting import report_classifier
-from bert_recipes.training import classifier_trainer, train_and_evaluate
+from bert_recipes.arguments.arguments import FinetuneArguments, LabelledDataArguments, ModelArguments, parse
+from bert_recipes.models.models import load_classifier
+from bert_recipes.results.reporting import report_classifier
+from bert_recipes.run.errors import run
+from bert_recipes.training.data import load_classification_data
+from bert_recipes.training.training import classifier_trainer, train_and_evaluate
 
 
 def main(argv=None):

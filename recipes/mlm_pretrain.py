@@ -4,12 +4,12 @@ accelerate launch recipes/mlm_pretrain.py
 accelerate launch recipes/mlm_pretrain.py --model_name_or_path google-bert/bert-base-chinese --train_file mine.txt
 """
 
-from bert_recipes.arguments import DataArguments, MlmArguments, ModelArguments, parse
-from bert_recipes.data import load_pretraining_data
-from bert_recipes.errors import run
-from bert_recipes.models import load_masked_lm
-from bert_recipes.reporting import report_masked_lm
-from bert_recipes.training import masked_language_model_trainer, train_and_evaluate
+from bert_recipes.arguments.arguments import DataArguments, MlmArguments, ModelArguments, parse
+from bert_recipes.models.models import load_masked_lm
+from bert_recipes.results.reporting import report_masked_lm
+from bert_recipes.run.errors import run
+from bert_recipes.training.data import load_pretraining_data
+from bert_recipes.training.training import masked_language_model_trainer, train_and_evaluate
 
 
 def main(argv=None):

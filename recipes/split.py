@@ -6,11 +6,11 @@ accelerate launch recipes/split.py --full --experiments labels --methods full,tf
 
 from pathlib import Path
 
-from bert_recipes.arguments import LabelledDataArguments, ModelArguments, parse
-from bert_recipes.errors import run
-from bert_recipes.experiments import Experiment
-from bert_recipes.report import page_where_it_stops, report_split
-from bert_recipes.split_arguments import SplitArguments
+from bert_recipes.arguments.arguments import LabelledDataArguments, ModelArguments, parse
+from bert_recipes.arguments.split_arguments import SplitArguments
+from bert_recipes.experiment.experiments import Experiment
+from bert_recipes.experiment.report import page_where_it_stops, report_split
+from bert_recipes.run.errors import run
 
 
 def main(argv=None):

@@ -15,8 +15,8 @@ import torch
 from playwright.sync_api import sync_playwright
 from transformers import AutoTokenizer, BertConfig, BertForMaskedLM
 
-from bert_recipes.errors import UserError
-from bert_recipes.pretrained import EMBEDDED_MODELS
+from bert_recipes.models.pretrained import EMBEDDED_MODELS
+from bert_recipes.run.errors import UserError
 
 ROOT = Path(__file__).parents[1]
 SHORT = [

@@ -13,7 +13,7 @@ import traceback
 
 import torch
 
-import bert_recipes.reporting  # noqa: F401 - the imports, done once
+import bert_recipes.results.reporting  # noqa: F401 - the imports, done once
 
 
 def work(words: list[str], cwd: str, environment: dict[str, str], log: str) -> int:

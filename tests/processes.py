@@ -16,10 +16,10 @@ from pathlib import Path
 import torch
 from conftest import recipe
 
-from bert_recipes.errors import run
+from bert_recipes.run.errors import run
 
 context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(["bert_recipes.reporting", "processes"])
+context.set_forkserver_preload(["bert_recipes.results.reporting", "processes"])
 
 
 def run_recipe(name: str, argv: list[str]) -> None:

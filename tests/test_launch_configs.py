@@ -14,8 +14,8 @@ from accelerate.utils.other import get_free_port
 from conftest import ROOT, execute, short
 from transformers import AutoModel
 
-from bert_recipes.arguments import FinetuneArguments, LabelledDataArguments, LoraArguments, ModelArguments
-from bert_recipes.parser import RecipeParser
+from bert_recipes.arguments.arguments import FinetuneArguments, LabelledDataArguments, LoraArguments, ModelArguments
+from bert_recipes.arguments.parser import RecipeParser
 
 FOLDER = "recipes/accelerate"
 # distributed type, machines, processes of all machines together
@@ -161,8 +161,8 @@ def test_one_process_on_a_cpu(tiny_model, tmp_path):
 
 WHO_IS_THERE = """
 import sys
-from bert_recipes.arguments import RecipeArguments
-from bert_recipes.errors import leave_group
+from bert_recipes.arguments.arguments import RecipeArguments
+from bert_recipes.run.errors import leave_group
 
 args = RecipeArguments(output_dir=sys.argv[1], use_cpu=True)
 open(f"{args.output_dir}/rank{args.process_index}.txt", "w").write(f"{args.world_size} {args.local_process_index}")

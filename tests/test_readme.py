@@ -9,8 +9,8 @@ import pandas
 import pytest
 from conftest import ROOT, execute, recipe, short
 
-from bert_recipes.results import asking
-from bert_recipes.score_tables import table_of_gains, table_of_scores
+from bert_recipes.experiment.results import asking
+from bert_recipes.experiment.score_tables import table_of_gains, table_of_scores
 
 READMES = ["README.md", "README.zh-CN.md"]
 # test_benchmarks.py runs the benchmark.
@@ -101,7 +101,7 @@ def test_the_scores_are_those_of_docs_split(readme):
 @pytest.mark.parametrize("readme", READMES)
 def test_the_tree_names_every_file(readme):
     tree = next(block for block in blocks(readme, "text") if "src/bert_recipes/" in block)
-    for path in (*(ROOT / "recipes").glob("*.py"), *(ROOT / "src" / "bert_recipes").glob("[a-z]*.py")):
+    for path in (*(ROOT / "recipes").glob("*.py"), *(ROOT / "src" / "bert_recipes").rglob("[a-z]*.py")):
         assert path.name in tree, path
     for path in (ROOT / "recipes" / "configs").glob("*.yaml"):
         assert path.name in (ROOT / readme).read_text(encoding="utf-8")

@@ -16,13 +16,13 @@ from processes import run_recipe, said, start, statuses
 from safetensors.torch import load_file
 from transformers import BertConfig, pipeline
 
-from bert_recipes import tokenization
-from bert_recipes.arguments import DataArguments, LabelledDataArguments
-from bert_recipes.baseline import score_majority
-from bert_recipes.corpora import load_corpus
-from bert_recipes.documents import load_documents
-from bert_recipes.errors import UserError
-from bert_recipes.reporting import without_tokens
+from bert_recipes.arguments.arguments import DataArguments, LabelledDataArguments
+from bert_recipes.models import tokenization
+from bert_recipes.results.baseline import score_majority
+from bert_recipes.results.reporting import without_tokens
+from bert_recipes.run.errors import UserError
+from bert_recipes.text.corpora import load_corpus
+from bert_recipes.text.documents import load_documents
 
 RECIPES = sorted((ROOT / "recipes").glob("*.py"))
 CONFIGS = sorted((ROOT / "recipes" / "configs").glob("*.yaml"))

@@ -2,6 +2,6 @@
 
 import sys
 
-from .early import check_command_line
+from .arguments.early import check_command_line
 
 check_command_line(sys.argv)

@@ -1,0 +1,100 @@
+"""LoRA on and off: adapters beside a frozen encoder, saved, merged, and put back on their base model."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+from peft import LoraConfig, PeftConfig, PeftModel, TaskType, get_peft_model
+from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
+from safetensors import safe_open
+from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
+
+from ..arguments.arguments import CheckpointArguments, LoraArguments
+from ..run.errors import UserError
+from .pretrained import load_config, load_model
+from .tokenization import load_tokenizer
+
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+# The last matrix of a classifier: RoBERTa's, and everybody else's.
+HEADS = ("classifier.out_proj.weight", "classifier.weight", "score.weight")
+
+
+def add_lora(model: PreTrainedModel, args: LoraArguments) -> PeftModel:
+    """Freeze the encoder; train low-rank adapters beside its projections (Hu et al. 2021, arXiv 2106.09685), and the
+    head with its pooler in full.
+
+    The pooler belongs to the head: BertForMaskedLM has none, so in a classifier that starts from one it is random, and
+    frozen it would not be saved with the adapter: the reloaded model would give other logits.
+    """
+    head = [name for name, _ in model.named_children() if name != model.base_model_prefix and name != "dropout"]
+    pooler = ["pooler"] if getattr(model.base_model, "pooler", None) is not None else []
+    known = model.config.model_type in TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
+    named = args.lora_target_modules or (None if known else "all-linear")
+    config = LoraConfig(
+        task_type=TaskType.SEQ_CLS,
+        r=args.lora_r,
+        lora_alpha=args.lora_alpha,
+        lora_dropout=args.lora_dropout,
+        target_modules=[part.strip() for part in named.split(",")] if named and named != "all-linear" else named,
+        modules_to_save=head + pooler,
+        use_rslora=args.use_rslora,
+        use_dora=args.use_dora,
+    )
+    try:
+        return get_peft_model(model, config)
+    except ValueError as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"--lora_r {args.lora_r} --lora_target_modules {named}: {reason}") from error
+
+
+def save_lora(model: PeftModel, tokenizer: PreTrainedTokenizerBase, args: LoraArguments) -> None:
+    """Save the adapter, head and pooler to `adapter/`, and the model with the adapter merged in to `output_dir`
+    itself (unless `--no_merge`).
+
+    Apart, since `from_pretrained` applies an adapter that lies beside merged weights a second time. The config goes
+    with the adapter too: peft's own file has no label names.
+    """
+    if not args.should_save:
+        return
+    adapter_dir = Path(args.output_dir) / "adapter"
+    model.save_pretrained(adapter_dir)
+    model.get_base_model().config.save_pretrained(adapter_dir)
+    tokenizer.save_pretrained(adapter_dir)
+    if args.merge:
+        copy.deepcopy(model).merge_and_unload().save_pretrained(args.output_dir)
+        tokenizer.save_pretrained(args.output_dir)
+
+
+def is_adapter(folder: Path) -> bool:
+    return (folder / ADAPTER_CONFIG).exists()
+
+
+def load_adapted(model_args: CheckpointArguments) -> tuple[PeftModel, PreTrainedTokenizerBase]:
+    """The base model that an adapter's folder names, with the adapter and its head on it; and the tokenizer.
+
+    The folder's config.json has the label names (`save_lora`, and each checkpoint of a run); one that peft alone has
+    written holds none: its labels are LABEL_0 and so on.
+    """
+    folder = Path(model_args.model_name_or_path)
+    adapter = PeftConfig.from_pretrained(folder)
+    base_args = CheckpointArguments(
+        adapter.base_model_name_or_path, adapter.revision or "main", model_args.trust_remote_code
+    )
+    whole = (folder / "config.json").exists()
+    config = load_config(model_args) if whole else load_config(base_args, num_labels=classes_of_head(folder))
+    # AutoPeftModel would want the label maps again.
+    base, _ = load_model(AutoModelForSequenceClassification, base_args, config=config)
+    return PeftModel.from_pretrained(base, folder), load_tokenizer(model_args if whole else base_args)
+
+
+def classes_of_head(folder: Path) -> int:
+    """Of the classifier that an adapter brings along: the rows of its last matrix."""
+    if not (folder / ADAPTER_WEIGHTS).exists():
+        raise UserError(f"--model_name_or_path {folder}: it has no {ADAPTER_WEIGHTS}")
+    with safe_open(folder / ADAPTER_WEIGHTS, "pt") as weights:
+        names = list(weights.keys())
+        heads = [name for ending in HEADS for name in names if name.endswith(ending)]
+        if not heads:
+            raise UserError(f"--model_name_or_path {folder}: its adapter has no classifier's head, and no config.json")
+        return weights.get_slice(heads[0]).get_shape()[0]

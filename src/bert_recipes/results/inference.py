@@ -1,0 +1,117 @@
+"""Predictions for rows in their order: sorted by length inside, where padding costs, and put back outside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from datasets import Dataset
+from scipy.special import expit, softmax
+from transformers import EvalPrediction
+
+from ..arguments.arguments import PredictArguments, split_names
+from ..arguments.problems import MULTI_LABEL, REGRESSION
+from ..run.errors import UserError
+from ..text.columns import read_texts
+from ..text.encoding import label_vector
+from ..text.files import Table, read_table
+from ..text.labels import Labels, as_list, given_label_names, read_labels
+from ..text.numbers import read_numbers
+from ..training.metrics import MEAN_LOSS, classification_metrics, decide, regression_metrics
+from ..training.training import Trainer
+
+LABEL_JOINT = ";"  # between the labels of a row that has several
+
+
+def read_input(args: PredictArguments) -> tuple[Table, Dataset]:
+    """The whole of the input file, and its texts, checked, as the model reads them."""
+    columns = args.text_column_names
+    table = read_table(args.input_file, args.encoding, columns, "--input_file", args.given_column_names)
+    return table, Dataset.from_dict(read_texts(table, columns))
+
+
+def predict(trainer: Trainer, dataset: Dataset, metric_key_prefix: str = "test") -> tuple[np.ndarray, dict[str, float]]:
+    """Logits of shape (rows, classes) in the order of `dataset`, and the metrics where it has `labels`."""
+    order = np.argsort(dataset["length"], kind="stable")[::-1]  # the longest first: the time left is no false promise
+    output = trainer.predict(dataset.select(order), metric_key_prefix=metric_key_prefix)
+    logits = np.empty_like(output.predictions)
+    logits[order] = output.predictions
+    return logits, output.metrics
+
+
+def name_predictions(logits: np.ndarray, label_names: Sequence[str], problem_type: str | None) -> dict[str, list]:
+    """Columns `prediction` and `score`: the label and its probability; of several labels a row, joined by `;`, those
+    with a probability of 0.5 or more and the probability of each. Of a model with one output the raw value, and, unless
+    it is a regression, its sigmoid: a reranker's relevance."""
+    if logits.shape[1] == 1 and problem_type != MULTI_LABEL:
+        values = logits[:, 0].astype(np.float64)
+        scores = {} if problem_type == REGRESSION else {"score": [round(score, 6) for score in expit(values).tolist()]}
+        return {"prediction": [round(value, 6) for value in values.tolist()], **scores}
+    multi_label = problem_type == MULTI_LABEL
+    decisions = decide(logits, multi_label)
+    if not multi_label:
+        probabilities = softmax(logits.astype(np.float64), axis=-1)
+        return {
+            "prediction": [label_names[index] for index in decisions],
+            "score": [round(float(score), 6) for score in probabilities.max(axis=-1)],
+        }
+    probabilities = expit(logits.astype(np.float64))
+    chosen = [np.flatnonzero(row) for row in decisions]
+    return {
+        "prediction": [LABEL_JOINT.join(label_names[index] for index in row) for row in chosen],
+        "score": [
+            LABEL_JOINT.join(f"{probabilities[row, index]:.6f}" for index in indices)
+            for row, indices in enumerate(chosen)
+        ],
+    }
+
+
+def join_labels(labels: Sequence, label_names: Sequence[str]) -> list[str] | list[float]:
+    """Labels as a csv cell holds them: several in the order of `label_names`, as predictions are."""
+    return [
+        label if not isinstance(label, list) else LABEL_JOINT.join(name for name in label_names if name in label)
+        for label in labels
+    ]
+
+
+def score_file(
+    logits: np.ndarray, table: Table, args: PredictArguments, label_names: Sequence[str], problem_type: str | None
+) -> dict[str, float]:
+    """The metrics of a file where it has labels that the model knows; else none, and a line that says why."""
+    columns = {args.label_column, *split_names(args.label_column)}
+    if not columns & table.columns.keys():
+        return {}
+    try:
+        label_ids = np.array(label_ids_of(table, args, label_names, problem_type))
+    except UserError as error:
+        print(f"No metrics: {error}")
+        return {}
+    metrics = regression_metrics if problem_type == REGRESSION else classification_metrics
+    scores = metrics(EvalPrediction(predictions=logits, label_ids=label_ids))
+    return {name: value for name, value in scores.items() if name != MEAN_LOSS}
+
+
+def label_ids_of(
+    table: Table, args: PredictArguments, label_names: Sequence[str], problem_type: str | None
+) -> list[int] | list[list[float]] | list[float]:
+    """Of the file's own labels. Raises `UserError` where the model does not know them."""
+    if problem_type == REGRESSION:
+        return read_numbers({"train": table}, args.label_column)["train"]
+    if len(label_names) == 1:
+        raise UserError("the model has one output, and its config does not say that it is a regression")
+    multi_label = problem_type == MULTI_LABEL
+    separator = args.label_separator if multi_label else None
+    (labels,) = read_labels({"input": table}, args.label_column, separator, given_label_names(args)).values()
+    check_known(labels, label_names, multi_label, args)
+    ids = {name: index for index, name in enumerate(label_names)}
+    return [label_vector(label, ids) for label in labels]
+
+
+def check_known(labels: Labels, label_names: Sequence[str], multi_label: bool, args: PredictArguments) -> None:
+    if isinstance(labels[0], list) != multi_label:
+        has, gives = ("one label", "several") if multi_label else ("lists of labels", "one")
+        raise UserError(f"column {args.label_column!r} has {has} a row, and the model gives {gives}")
+    unknown = {name for label in labels for name in as_list(label)} - set(label_names)
+    if unknown:
+        advice = " (--label_names names class numbers)" if min(unknown).isdigit() else ""
+        raise UserError(f"column {args.label_column!r} has {min(unknown)!r}, which is no label of this model{advice}")

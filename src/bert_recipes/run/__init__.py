@@ -1,0 +1,1 @@
+"""What surrounds a run: errors, launch, checkpoints, stops, memory, the Hub."""

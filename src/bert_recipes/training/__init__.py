@@ -1,0 +1,1 @@
+"""The one Trainer, losses, metrics, and the data of a stage."""

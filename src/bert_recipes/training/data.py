@@ -1,0 +1,125 @@
+"""The data of a stage: a classifier's label names and encoded splits, pretraining's masked chunks, each with its
+tokenizer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from datasets import DatasetDict
+from transformers import PreTrainedTokenizerBase
+
+from ..arguments.arguments import (
+    DataArguments,
+    LabelledDataArguments,
+    MlmArguments,
+    ModelArguments,
+    split_names,
+)
+from ..arguments.problems import MULTI_LABEL, REGRESSION, SINGLE_LABEL
+from ..models.models import names_as_trained
+from ..models.tokenization import load_or_train_tokenizer, load_tokenizer
+from ..run.errors import UserError
+from ..text.chunks import chunk_documents
+from ..text.corpora import load_corpus
+from ..text.data_summary import DataSummary, summarise_documents, summarise_labelled
+from ..text.documents import load_documents, load_validation, texts_of_file
+from ..text.encoding import encode_texts, sort_by_length
+from ..text.labels import given_label_names, label_names
+from ..text.masking import IGNORED, VALIDATION_MLM_PROBABILITY, MaskedChunks, MaskedPairs
+from ..text.streaming import StreamedChunks
+
+
+@dataclass
+class ClassificationData:
+    """Splits train, validation and test: as text (`corpus`) and, row by row the same, as token ids (`encoded`)."""
+
+    corpus: DatasetDict
+    encoded: DatasetDict
+    tokenizer: PreTrainedTokenizerBase
+    text_columns: list[str]
+    label_names: list[str]
+    problem_type: str
+    summary: DataSummary
+
+
+def load_classification_data(
+    model_args: ModelArguments, data_args: LabelledDataArguments, seed: int, train: bool = True
+) -> ClassificationData:
+    """Read, check and encode the labelled text that the arguments name; the labels are those of the training split, in
+    the order of a checkpoint that was trained on them already (where nothing is to `train` it may have more)."""
+    corpus = load_corpus(data_args, seed)
+    problem_type = problem_type_of(corpus, data_args)
+    names = [data_args.label_column]
+    if problem_type != REGRESSION:
+        order = given_label_names(data_args) or split_names(data_args.label_column)
+        names = label_names(corpus["train"]["label"], order)
+    names = names_as_trained(model_args, names, problem_type, train)
+    tokenizer = load_tokenizer(model_args)
+    # Saved with the model: predict.py and a pipeline cut texts where training did.
+    tokenizer.model_max_length = min(data_args.max_length, tokenizer.model_max_length)
+    encoded = encode_texts(corpus, tokenizer, data_args.text_column_names, names)
+    summary = summarise_labelled(corpus, encoded, tokenizer, data_args.text_column_names, names)
+    summary.show()
+    return ClassificationData(corpus, encoded, tokenizer, data_args.text_column_names, names, problem_type, summary)
+
+
+def problem_type_of(corpus: DatasetDict, data_args: LabelledDataArguments) -> str:
+    """As the labels say; an argument that says otherwise is refused."""
+    kinds = {str: SINGLE_LABEL, list: MULTI_LABEL, float: REGRESSION}
+    found = kinds[type(corpus["train"]["label"][0])]
+    if data_args.problem_type not in (None, found):
+        raise UserError(f"--problem_type {data_args.problem_type}: the labels make it {found}: leave it out")
+    return found
+
+
+@dataclass
+class PretrainingData:
+    """Masked chunks: `train` draws new masks each epoch, `validation` was masked once, 15 % of its tokens."""
+
+    train: MaskedChunks | StreamedChunks
+    validation: MaskedChunks
+    tokenizer: PreTrainedTokenizerBase
+    summary: DataSummary
+
+
+def load_pretraining_data(model_args: ModelArguments, data_args: DataArguments, args: MlmArguments) -> PretrainingData:
+    """Read, check, tokenise and cut the plain text that the arguments name; with `--streaming` the training text is
+    read while the model trains."""
+    columns = data_args.text_column_names
+    if not model_args.from_scratch and (unused := {"vocab_size", "vocab_alphabet"} & getattr(args, "given", {}).keys()):
+        raise UserError(f"--{min(unused)} is for --from_scratch: the checkpoint has its vocabulary")
+    with args.main_process_first(desc="reading"):  # it writes the cache, the others read it
+        documents = load_validation(data_args) if args.streaming else load_documents(data_args, args.seed)
+        if args.streaming:
+            rows = texts_of_file(data_args.train_file, data_args.encoding, "--train_file", tuple(columns))
+        else:
+            rows = documents["train"]
+    texts = ("\n".join(row[name] for name in columns) for row in rows)
+    tokenizer = load_or_train_tokenizer(model_args, args, texts)
+    check_special_tokens(tokenizer, model_args)
+    with args.main_process_first(desc="tokenising"):
+        chunks = chunk_documents(documents, tokenizer, columns, args)
+    masked = MaskedPairs if args.nsp else MaskedChunks
+    # One fixed seed: runs with different seeds are scored on the same masks.
+    validation = masked(sort_by_length(chunks["validation"]), tokenizer, VALIDATION_MLM_PROBABILITY, seed=0)
+    if all((validation[i]["labels"] == IGNORED).all() for i in range(len(validation))):
+        raise UserError("the validation text is too short for a masked token: add text")
+    if args.streaming:
+        train = StreamedChunks(data_args, tokenizer, args)
+    else:
+        train = masked(chunks["train"], tokenizer, args.mlm_probability, args.seed)
+    for split, part in {"training": train, "validation": validation}.items():
+        if args.nsp and not part.can_exchange:
+            raise UserError(f"--nsp needs two {split} documents of two sentences: add text, or leave --nsp out")
+    summary = summarise_documents(documents, {"train": train, "validation": validation}, tokenizer, columns)
+    summary.show()
+    return PretrainingData(train, validation, tokenizer, summary)
+
+
+def check_special_tokens(tokenizer: PreTrainedTokenizerBase, model_args: ModelArguments) -> None:
+    for name in ("mask", "cls", "sep", "pad"):
+        if getattr(tokenizer, f"{name}_token_id") is None:
+            raise UserError(
+                f"--model_name_or_path {model_args.model_name_or_path}: its tokenizer has no {name} token, "
+                "and masked-language-model pretraining needs one"
+            )

@@ -1,0 +1,67 @@
+"""What others found, beside the runs: agreed with, contradicted, or no difference seen, by the numbers alone."""
+
+import pytest
+from test_report import labelled
+
+from bert_recipes.experiment.literature import findings
+
+
+def runs(method: str, accuracies: list[float], upper=0.2, seen=0.5, forgotten=1.0) -> list[dict]:
+    """Base-model runs of a method, whose upper layer moved by `upper` (the lower one 0.1), whose last layer has a CKA
+    of `seen` (the first 0.9), and whose loss on general text grew by `forgotten`; each seed a little off."""
+    results = labelled("base", accuracies, method)
+    for seed, run in enumerate(results):
+        off = 0.001 * seed
+        run["weights_moved"] = {
+            f"layer {layer} {part}": {"relative_change": change + off, "moved": 9, "weights": 10, "effective_rank": 2.0}
+            for layer, change in ((0, 0.1), (1, upper + off))
+            for part in ("attention", "feed-forward")
+        }
+        run["similarity"] = [1.0, 0.9, seen + off]
+        run["masked_lm_loss"] = {"task": [3.0, 3.0], "general": [4.0, 4.0 + forgotten + off]}
+    return results
+
+
+def verdicts(results: list[dict]) -> dict[str, str]:
+    return {finding.claim: finding.verdict for finding in findings(results)}
+
+
+@pytest.mark.parametrize(
+    "claim, results, expected",
+    [
+        ("Fine-tuning changes the top layers most", runs("full", [0.7, 0.7, 0.7]), "agrees"),
+        ("Fine-tuning changes the top layers most", runs("full", [0.7, 0.7, 0.7], upper=0.05), "does not agree"),
+        ("Fine-tuning leaves the representations of early", runs("full", [0.7, 0.7, 0.7]), "agrees"),
+        (
+            "Fine-tuning leaves the representations of early",
+            runs("full", [0.7, 0.7, 0.7], seen=0.95),
+            "does not agree",
+        ),
+        ("LoRA learns less", [*runs("full", [0.8, 0.81, 0.82]), *runs("lora", [0.7, 0.71, 0.72])], "agrees"),
+        ("LoRA learns less", [*runs("full", [0.8, 0.7]), *runs("lora", [0.7, 0.8])], "no difference seen here"),
+        ("LoRA forgets less", [*runs("full", [0.8, 0.8]), *runs("lora", [0.8, 0.8], forgotten=0.2)], "agrees"),
+        ("LoRA forgets less", [*runs("full", [0.8, 0.8]), *runs("lora", [0.8, 0.8], forgotten=2.0)], "does not agree"),
+        (
+            "Pretraining on the task's own text helps",
+            [*labelled("base", [0.7, 0.71]), *labelled("continued", [0.8, 0.811])],
+            "agrees",
+        ),
+        (
+            "Runs with few labels scatter",
+            [
+                run
+                for start in ("random", "base")
+                for labels, scores in ((100, [0.6, 0.8]), (2000, [0.8, 0.801]))
+                for run in labelled(start, scores, labels=labels)
+            ],
+            "agrees",
+        ),
+    ],
+)
+def test_the_verdict_is_made_of_the_numbers(claim, results, expected):
+    (verdict,) = [verdict for told, verdict in verdicts(results).items() if told.startswith(claim)]
+    assert verdict == expected
+
+
+def test_one_seed_speaks_to_nothing():
+    assert findings([*runs("full", [0.7]), *runs("lora", [0.7]), *labelled("continued", [0.7])]) == []
