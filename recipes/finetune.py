@@ -7,7 +7,7 @@ accelerate launch recipes/finetune.py --config recipes/configs/title_text.yaml -
 from bert_recipes.arguments.classifier import FinetuneArguments
 from bert_recipes.arguments.data import LabelledDataArguments
 from bert_recipes.arguments.model import ModelArguments
-from bert_recipes.arguments.parser import parse
+from bert_recipes.arguments.parse import parse
 from bert_recipes.models.classifiers import load_classifier
 from bert_recipes.results.reporting import report_classifier
 from bert_recipes.run.errors import run

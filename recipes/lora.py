@@ -7,7 +7,7 @@ accelerate launch recipes/lora.py --model_name_or_path outputs/mlm_pretrain --lo
 from bert_recipes.arguments.classifier import LoraArguments
 from bert_recipes.arguments.data import LabelledDataArguments
 from bert_recipes.arguments.model import ModelArguments
-from bert_recipes.arguments.parser import parse
+from bert_recipes.arguments.parse import parse
 from bert_recipes.models.adapters import add_lora, save_lora
 from bert_recipes.models.classifiers import load_classifier
 from bert_recipes.results.reporting import report_classifier

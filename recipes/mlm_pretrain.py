@@ -7,7 +7,7 @@ accelerate launch recipes/mlm_pretrain.py --model_name_or_path google-bert/bert-
 from bert_recipes.arguments.data import DataArguments
 from bert_recipes.arguments.mlm import MlmArguments
 from bert_recipes.arguments.model import ModelArguments
-from bert_recipes.arguments.parser import parse
+from bert_recipes.arguments.parse import parse
 from bert_recipes.models.masked_lm import load_masked_lm
 from bert_recipes.results.reporting import report_masked_lm
 from bert_recipes.run.errors import run

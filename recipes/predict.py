@@ -4,7 +4,7 @@ accelerate launch recipes/predict.py --input_file reviews.csv --output_file labe
 accelerate launch recipes/predict.py --model_name_or_path outputs/lora --input_file a.jsonl --output_file b.csv
 """
 
-from bert_recipes.arguments.parser import parse
+from bert_recipes.arguments.parse import parse
 from bert_recipes.arguments.predict import PredictArguments
 from bert_recipes.models.classifiers import load_trained_classifier
 from bert_recipes.results.inference import predict, read_input

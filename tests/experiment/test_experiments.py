@@ -13,7 +13,7 @@ from transformers import AlbertConfig, BertForMaskedLM, BertModel, GPT2Config, R
 
 from bert_recipes.arguments.data import LabelledDataArguments
 from bert_recipes.arguments.model import ModelArguments
-from bert_recipes.arguments.parser import parse
+from bert_recipes.arguments.parse import parse
 from bert_recipes.arguments.split_arguments import SplitArguments
 from bert_recipes.experiment.experiments import Experiment
 from bert_recipes.experiment.forecast import Progress

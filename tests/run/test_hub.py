@@ -18,7 +18,7 @@ from transformers import AutoModel, AutoModelForSequenceClassification
 
 from bert_recipes.arguments.data import DataArguments, LabelledDataArguments
 from bert_recipes.arguments.model import ModelArguments
-from bert_recipes.arguments.parser import FACTS_OF_RUN
+from bert_recipes.arguments.parse import FACTS_OF_RUN
 from bert_recipes.results.cards import front_matter
 from bert_recipes.run.errors import UserError
 

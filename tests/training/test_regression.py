@@ -12,7 +12,7 @@ from transformers import AutoConfig, BertForSequenceClassification, EvalPredicti
 
 from bert_recipes.arguments.classifier import FinetuneArguments
 from bert_recipes.arguments.data import LabelledDataArguments
-from bert_recipes.arguments.parser import parse
+from bert_recipes.arguments.parse import parse
 from bert_recipes.text.corpora import load_corpus
 from bert_recipes.training.losses import classification_loss
 from bert_recipes.training.metrics import regression_metrics

@@ -11,7 +11,7 @@ from bert_recipes.arguments.classifier import FinetuneArguments
 from bert_recipes.arguments.data import DataArguments, LabelledDataArguments
 from bert_recipes.arguments.mlm import MlmArguments
 from bert_recipes.arguments.model import ModelArguments
-from bert_recipes.arguments.parser import parse
+from bert_recipes.arguments.parse import parse
 from bert_recipes.models.classifiers import load_classifier
 from bert_recipes.models.masked_lm import load_masked_lm
 from bert_recipes.run.errors import UserError

@@ -28,7 +28,7 @@ from ..arguments.classifier import FinetuneArguments
 from ..arguments.data import DataArguments, LabelledDataArguments
 from ..arguments.mlm import MlmArguments
 from ..arguments.model import ModelArguments
-from ..arguments.parser import parse
+from ..arguments.parse import parse
 from ..models.classifiers import load_classifier
 from ..models.masked_lm import has_masked_lm_head, load_masked_lm
 from ..models.tokenization import load_tokenizer

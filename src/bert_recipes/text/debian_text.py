@@ -24,7 +24,7 @@ from pathlib import Path
 import pandas
 from datasets import DatasetDict
 
-from ..arguments.parser import parse
+from ..arguments.parse import parse
 from ..run.errors import UserError, run
 from .builtin_corpora import drop_leaks, load_builtin, normalise
 from .debian_formats import (
