@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bert_recipes.arguments.arguments import LabelledDataArguments, ModelArguments, parse
 from bert_recipes.arguments.split_arguments import SplitArguments
-from bert_recipes.experiment.experiments import Experiment
+from bert_recipes.experiment.experiment import Experiment
 from bert_recipes.experiment.report import page_where_it_stops, report_split
 from bert_recipes.run.errors import run
 

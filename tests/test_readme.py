@@ -9,7 +9,7 @@ import pandas
 import pytest
 from conftest import ROOT, execute, recipe, short
 
-from bert_recipes.experiment.results import asking
+from bert_recipes.experiment.comparing import asking
 from bert_recipes.experiment.score_tables import table_of_gains, table_of_scores
 
 READMES = ["README.md", "README.zh-CN.md"]

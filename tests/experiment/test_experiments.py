@@ -13,10 +13,14 @@ from transformers import AlbertConfig, BertForMaskedLM, BertModel, GPT2Config, R
 
 from bert_recipes.arguments.arguments import LabelledDataArguments, ModelArguments, parse
 from bert_recipes.arguments.split_arguments import SplitArguments
-from bert_recipes.experiment.experiments import Experiment
+from bert_recipes.experiment import label_grid
+from bert_recipes.experiment.experiment import Experiment
+from bert_recipes.experiment.facts import corpora
 from bert_recipes.experiment.forecast import Progress
 from bert_recipes.experiment.intervals import mean_and_interval, paired_bootstrap
-from bert_recipes.experiment.runs import Run, Runs
+from bert_recipes.experiment.kept_runs import Runs
+from bert_recipes.experiment.recipe_flags import pretraining_run
+from bert_recipes.experiment.runs import Run
 from bert_recipes.run.checkpoints import only_run_in
 from bert_recipes.run.errors import UserError
 from bert_recipes.text.builtin_corpora import load_builtin
@@ -126,14 +130,14 @@ def an_experiment(folder, *words) -> Experiment:
 def test_equal_accuracies_are_told_apart_by_the_loss_where_it_was_kept(arguments, tmp_path):
     experiment = an_experiment(tmp_path / "split", *arguments, "--starts", "base", "--methods", "full")
     experiment.runs = Runs(experiment.folder)
-    trials = experiment.trials(20)
+    trials = label_grid.trials(experiment, 20)
     for losses, chosen in (([0.7, 0.5, 0.6], 1), ([None, None, None], 0)):  # old results have none: the first
         experiment.runs.results = [
             {**trial.name, "arguments": list(trial.argv), "validation_accuracy": 0.6733}
             | ({} if loss is None else {"validation_loss": loss})
             for trial, loss in zip(trials, losses, strict=True)
         ]
-        assert experiment.rates(20) == {("base", "full"): trials[chosen].learning_rate}
+        assert label_grid.rates(experiment, 20) == {("base", "full"): trials[chosen].learning_rate}
 
 
 def test_an_own_file_without_titles_is_not_asked_about_the_newspapers(arguments, tmp_path, capsys):
@@ -145,8 +149,8 @@ def test_an_own_file_without_titles_is_not_asked_about_the_newspapers(arguments,
     assert said.count("--experiments labels,nsp,titles,passes") == 1
     asked = an_experiment(tmp_path / "asked", *words, "--experiments", "nsp,passes")
     assert asked.args.experiments == ["nsp", "passes"] and "left out" not in capsys.readouterr().out
-    assert asked.corpora()["task"].endswith("train.jsonl")
-    assert asked.corpora()["titles"] == "peoples_daily_titles, the built-in corpus"
+    assert corpora(asked)["task"].endswith("train.jsonl")
+    assert corpora(asked)["titles"] == "peoples_daily_titles, the built-in corpus"
     built_in = an_experiment(tmp_path / "built_in", "--label_counts", "20")
     assert built_in.args.experiments == ["labels", "nsp", "titles", "passes"]
 
@@ -171,11 +175,11 @@ def test_the_short_forms_pretraining_is_bounded(arguments, tmp_path, monkeypatch
     def epochs(folder, *words):
         experiment = an_experiment(tmp_path / folder, *arguments, *words)
         experiment.runs = Runs(experiment.folder)
-        argv = experiment.pretraining_run().argv
+        argv = pretraining_run(experiment).argv
         return float(argv[argv.index("--num_train_epochs") + 1])
 
     assert epochs("few_rows") == pytest.approx(500 / 60, rel=1e-3)  # 60 rows
-    monkeypatch.setattr("bert_recipes.experiment.experiments.MOST_PRETRAINED_TOKENS", 1000)
+    monkeypatch.setattr("bert_recipes.experiment.recipe_flags.MOST_PRETRAINED_TOKENS", 1000)
     assert 0.1 < epochs("many_tokens") < 1
     assert epochs("asked", "--pretraining_epochs", "3") == 3
 
@@ -183,7 +187,7 @@ def test_the_short_forms_pretraining_is_bounded(arguments, tmp_path, monkeypatch
 def test_a_number_of_labels_takes_the_rate_of_the_nearest_trial(arguments, tmp_path):
     experiment = an_experiment(tmp_path / "split", *arguments, "--trial_labels", "4,20", "--label_counts", "8,all")
     # sqrt(4 x 20) = 8.9 lies half-way between the two, and "all" are 60.
-    assert [experiment.nearest_trial(count) for count in (1, 8, 9, 20, "all")] == [4, 4, 20, 20, 20]
+    assert [label_grid.nearest_trial(experiment, count) for count in (1, 8, 9, 20, "all")] == [4, 4, 20, 20, 20]
 
 
 def test_every_start_and_method_gets_the_same_number_of_steps(experiment):

@@ -3,7 +3,7 @@
 import pytest
 from test_report import labelled
 
-from bert_recipes.experiment.literature import findings
+from bert_recipes.experiment.questions.literature import findings
 
 
 def runs(method: str, accuracies: list[float], upper=0.2, seen=0.5, forgotten=1.0) -> list[dict]:

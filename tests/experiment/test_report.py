@@ -16,10 +16,11 @@ import pytest
 from conftest import ROOT
 
 from bert_recipes.experiment.charts import STYLES
+from bert_recipes.experiment.comparing import MAJORITY, layer_changes
 from bert_recipes.experiment.intervals import paired_bootstrap
-from bert_recipes.experiment.label_sections import what_it_buys
-from bert_recipes.experiment.report import SECTIONS, page_where_it_stops, report_split
-from bert_recipes.experiment.results import MAJORITY, layer_changes
+from bert_recipes.experiment.questions.accuracy import what_it_buys
+from bert_recipes.experiment.questions.all import QUESTIONS
+from bert_recipes.experiment.report import page_where_it_stops, write_page
 from bert_recipes.experiment.score_tables import table_of_gains, table_of_scores
 
 
@@ -144,20 +145,13 @@ def test_a_learning_rate_at_the_end_of_those_tried_is_told():
 
 def test_layers_are_counted_from_below():
     assert layer_changes(labelled("base", [0.7], "head_only")) == [0, 0]
-    far, sentence, *_ = SECTIONS[1](labelled("base", [0.7, 0.7], "head_only")).sentences
+    far, sentence, *_ = QUESTIONS[1].section(labelled("base", [0.7, 0.7], "head_only")).sentences
     assert far == "How far the layers moved from the base model, ‖ΔW‖ / ‖W‖, their mean: the head alone 0.000."
     assert sentence.startswith("The head alone: 0 weights moved in embeddings, layer 0 attention, layer 0 feed-forward")
 
 
-def as_experiment(results: list[dict], folder: Path) -> SimpleNamespace:
-    return SimpleNamespace(
-        runs=SimpleNamespace(results=results), folder=folder, facts=lambda: {"data": "<mine> & yours"},
-        corpora=lambda: {"task": "mine.csv", "titles": "the newspaper"}, to_do=lambda: [None] * 7,
-    )  # fmt: skip
-
-
 def write_report(results: list[dict], folder: Path) -> Path:
-    assert report_split(as_experiment(results, folder)) == results
+    write_page(results, folder, {"data": "<mine> & yours"}, {"task": "mine.csv", "titles": "the newspaper"})
     return folder / "report.html"
 
 
@@ -206,7 +200,7 @@ def with_majority(run: dict, **more) -> dict:
 def test_results_that_were_kept_make_their_page(tmp_path):
     results = kept_results()
     page = write_report(results, tmp_path).read_text(encoding="utf-8")
-    assert page.count("<h2>") == 1 + len(SECTIONS) and "260 runs" in page
+    assert page.count("<h2>") == 1 + len(QUESTIONS) and "260 runs" in page
     assert MAJORITY not in page and "ollapsed" not in page  # nobody has counted
 
 
@@ -215,27 +209,32 @@ def test_any_part_of_the_results_makes_a_page(monkeypatch, tmp_path):
     generator = random.Random(0)
     results = [with_majority(run, predicted_labels=generator.choice([1, 2])) for run in kept_results()]
     generator.shuffle(results)
-    monkeypatch.setattr("bert_recipes.experiment.title_sections.paired_bootstrap", partial(paired_bootstrap, draws=10))
+    monkeypatch.setattr(
+        "bert_recipes.experiment.questions.titles.paired_bootstrap", partial(paired_bootstrap, draws=10)
+    )
     for left in (len(results) // 2, 20, 3, 0):
         page = write_report(results[:left], tmp_path).read_text(encoding="utf-8")
         assert "nan" not in re.sub("<svg.*?</svg>", "", page, flags=re.DOTALL)
     monkeypatch.setattr("bert_recipes.experiment.charts.as_svg", lambda figure, title: title)
     for left in [*range(40), *range(40, len(results), 12)]:
-        for build in SECTIONS:
-            section = build(results[:left])
+        for question in QUESTIONS:
+            section = question.section(results[:left])
             assert section is None or (section.sentences and section.tables)
 
 
-def test_an_unfinished_page_says_so(results, tmp_path, capsys):
-    with pytest.raises(KeyboardInterrupt), page_where_it_stops(as_experiment(results, tmp_path)):
+def test_an_unfinished_page_says_so(results, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("bert_recipes.experiment.report.facts", lambda experiment: {})
+    monkeypatch.setattr("bert_recipes.experiment.report.corpora", lambda experiment: {"task": "", "titles": ""})
+    stopped = SimpleNamespace(runs=SimpleNamespace(results=results), folder=tmp_path, to_do=lambda: [None] * 7)
+    with pytest.raises(KeyboardInterrupt), page_where_it_stops(stopped):
         raise KeyboardInterrupt
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Unfinished: the experiment was stopped with 7 runs still to be done" in page
     assert "what they say so far in" in capsys.readouterr().out
-    empty = tmp_path / "empty"
-    with pytest.raises(SystemExit), page_where_it_stops(as_experiment([], empty)):
+    stopped.runs.results, stopped.folder = [], tmp_path / "empty"
+    with pytest.raises(SystemExit), page_where_it_stops(stopped):
         raise SystemExit(143)
-    assert not empty.exists()
+    assert not stopped.folder.exists()
 
 
 def test_the_majority_class_is_a_line_and_collapsed_runs_are_marked():
@@ -256,8 +255,8 @@ def test_the_majority_class_is_a_line_and_collapsed_runs_are_marked():
 
 def test_the_other_questions_know_the_majority_too(results):
     runs = [with_majority(run, predicted_labels=1) for run in results]
-    for build, collapsed in ((SECTIONS[4], 6), (SECTIONS[5], 4), (SECTIONS[6], 4)):
-        section = build(runs)
+    for question, collapsed in ((QUESTIONS[4], 6), (QUESTIONS[5], 4), (QUESTIONS[6], 4)):
+        section = question.section(runs)
         assert "majority class" in section.figure and "0.6000" in str(section.tables)
         assert f"{collapsed} of {collapsed} runs here collapsed to one class" in section.sentences[-1]
 
@@ -291,7 +290,9 @@ def test_the_page_is_readable(chromium, results, tmp_path, width, kept):
     assert said == [] and asked == [address]
     assert page.evaluate("document.documentElement.scrollWidth") <= width  # nothing to scroll for sideways
     figures = page.get_by_role("img").all()
-    assert len(figures) == page.locator("figure").count() >= (1 if kept else len(SECTIONS) - 1)  # one has a table alone
+    assert (
+        len(figures) == page.locator("figure").count() >= (1 if kept else len(QUESTIONS) - 1)
+    )  # one has a table alone
     for figure in figures:
         figure.scroll_into_view_if_needed()
         box = figure.bounding_box()

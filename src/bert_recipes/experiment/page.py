@@ -12,13 +12,12 @@ from ..run.tables import Table
 @dataclass
 class Section:
     """A question, what the runs say to it in sentences, the numbers as tables, and their figure where they have one
-    scale; `text` is which of the experiment's corpora it was put to, "task" or "titles"."""
+    scale."""
 
     title: str
     sentences: list[str]
     tables: list[Table]
     figure: str = ""
-    text: str = "task"
 
 
 PAGE = Template("""<!doctype html>

@@ -6,8 +6,8 @@ import itertools
 
 from ..arguments.split_arguments import STARTS
 from ..run.tables import Table
+from .comparing import MAJORITY, collapsed, distinct, interval, majorities, of, pairs
 from .intervals import paired_difference
-from .results import MAJORITY, collapsed, distinct, interval, majorities, of, pairs
 from .runs import Result
 
 
@@ -55,3 +55,8 @@ def table_of_gains(results: list[Result]) -> Table:
 
 def count_of_collapsed(runs: list[Result]) -> str:
     return f"{len(collapsed(runs))} of {len(runs)}"
+
+
+def collapses_in_words(runs: list[Result]) -> list[str]:
+    said = "runs here collapsed to one class, which every test row is predicted to have."
+    return [f"{count_of_collapsed(runs)} {said}"] if collapsed(runs) else []

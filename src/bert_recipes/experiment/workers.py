@@ -37,7 +37,7 @@ def call_each(function: Callable, calls: Sequence[tuple], workers: int) -> Itera
     Behind one that failed no further one is started. Closing the iterator ends those under way.
     """
     context = get_context("forkserver")
-    context.set_forkserver_preload(["bert_recipes.reporting"])  # the imports are done once for all
+    context.set_forkserver_preload(["bert_recipes.results.reporting"])  # the imports are done once for all
     waiting, running = deque(enumerate(calls)), {}
     try:
         while waiting or running:

@@ -7,9 +7,23 @@ import statistics
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from .intervals import paired_difference
-from .results import START_NAMES, accuracies, as_number, asking, distinct, halves, labels_of, layer_changes, of, pairs
-from .runs import Result
+from ..comparing import (
+    START_NAMES,
+    accuracies,
+    as_number,
+    asking,
+    distinct,
+    halves,
+    labels_of,
+    layer_changes,
+    of,
+    pairs,
+)
+from ..intervals import paired_difference
+from ..label_grid import LABELS
+from ..page import Section
+from ..question import Question
+from ..runs import Result
 
 
 @dataclass
@@ -147,3 +161,21 @@ COMPARISONS: list[Callable[[list[Result]], Iterator[Finding]]] = [
     pretraining_on_the_task_helps,
     few_labels_scatter,
 ]
+
+
+def what_others_found(results: list[Result]) -> Section | None:
+    found = findings(results)
+    if not found:
+        return None
+    sentences, table = [], [["what others found", "source", "measured here", "difference", "verdict"]]
+    for finding in found:
+        gap = f"{finding.mean:+.4f} ± {finding.half:.4f}"
+        sentences.append(
+            f"{finding.claim} ({finding.source}): {finding.verdict}. Measured: {finding.measured}, {gap} "
+            f"(n = {finding.pairs})."
+        )
+        table.append([finding.claim, finding.source, finding.measured, gap, finding.verdict])
+    return Section("What others found", sentences, [table])
+
+
+QUESTION = Question(LABELS, what_others_found)

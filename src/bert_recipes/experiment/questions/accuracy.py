@@ -1,42 +1,35 @@
-"""What labels, starts and methods buy, move, see and forget: the sections of the experiment's first question."""
+"""What labels, starts and methods add to accuracy."""
 
 from __future__ import annotations
 
 import itertools
-import math
 
 import numpy as np
 
-from ..arguments.split_arguments import STARTS
-from .charts import Line, heat_map, interval_chart, line_chart
-from .intervals import mean_and_interval, paired_difference
-from .page import Section
-from .results import (
+from ...arguments.split_arguments import STARTS
+from ..charts import Line, line_chart
+from ..comparing import (
     MAJORITY,
     METHOD_NAMES,
     START_NAMES,
     accuracies,
     asking,
-    changed_by_stage,
     collapsed,
     difference,
     distinct,
-    ends,
-    group_order,
-    halves,
     interval,
-    labels_of,
-    layer_changes,
     majorities,
-    mean_change,
-    mean_or_value,
     merit,
     of,
     opening,
     pairs,
 )
-from .runs import GENERAL_TEXT, Result
-from .score_tables import count_of_collapsed, table_of_rates, table_of_scores
+from ..intervals import mean_and_interval, paired_difference
+from ..label_grid import LABELS
+from ..page import Section
+from ..question import Question
+from ..runs import Result
+from ..score_tables import count_of_collapsed, table_of_rates, table_of_scores
 
 
 def what_it_buys(results: list[Result]) -> Section | None:
@@ -137,102 +130,4 @@ def gains_in_words(runs: list[Result], before: dict, after: dict, what: str) -> 
     return [f"{opening(what)}: {'; '.join(parts)}."] if parts else []
 
 
-def what_moves(results: list[Result]) -> Section | None:
-    """The largest number of labels speaks for fine-tuning."""
-    stages = changed_by_stage(results)
-    if not stages:
-        return None
-    groups = list(dict.fromkeys(group for runs in stages.values() for run in runs for group in run["weights_moved"]))
-    groups.sort(key=group_order)
-    values = np.array([[mean_change(runs, group, "relative_change") for runs in stages.values()] for group in groups])
-    sentences, table = [], [["part", *stages]]
-    moves = [f"{stage} {np.mean(layer_changes(runs)):.3f}" for stage, runs in stages.items()]
-    sentences.append(f"How far the layers moved from the base model, ‖ΔW‖ / ‖W‖, their mean: {', '.join(moves)}.")
-    for stage, runs in stages.items():
-        still = [group for group in groups if mean_change(runs, group, "moved") == 0]
-        if still:
-            sentences.append(f"{opening(stage)}: 0 weights moved in {', '.join(still)} ({labels_of(runs)}).")
-        if any(group.startswith("layer ") and group not in still for group in groups):
-            sentences.append(f"{opening(stage)}: {halves_in_words(runs)} ({labels_of(runs)}).")
-        sentences += [
-            f"{opening(stage)}: NOT FROZEN: weights of {group} moved, and none should."
-            for group in groups
-            if should_be_still(stage, group) and mean_change(runs, group, "moved") > 0
-        ]
-    for group in groups:
-        cells = []
-        for runs in stages.values():
-            change, moved, rank, size = (mean_change(runs, group, name) for name in CHANGES)
-            said = f"{change:.4f}; {moved:,.0f} of {size:,.0f} moved; effective rank {rank:.1f}"
-            cells.append("–" if math.isnan(size) else said)
-        table.append([group, *cells])
-    figure = heat_map(groups, list(stages), values, "Relative change by part")
-    return Section("What moves", sentences, [table], figure)
-
-
-CHANGES = ("relative_change", "moved", "effective_rank", "weights")
-
-
-def should_be_still(stage: str, group: str) -> bool:
-    if stage == METHOD_NAMES["head_only"]:
-        return group not in ("pooler", "head")
-    return stage == METHOD_NAMES["lora"] and group == "embeddings"
-
-
-def halves_in_words(runs: list[Result]) -> str:
-    """How far the layers moved in the lower and in the upper half, and whether one of them moved more."""
-    lower, upper = zip(*(halves(layer_changes([run])) for run in runs), strict=True)
-    said = (
-        f"layers move by {np.mean(lower):.3f} of their norm in the lower half and {np.mean(upper):.3f} in the upper one"
-    )
-    if len(runs) == 1:
-        return said
-    mean, half = paired_difference(upper, lower)
-    if abs(mean) <= half:
-        return f"{said}; no difference seen ({mean:+.4f} ± {half:.4f})"
-    return f"{said}; the upper half moves {abs(mean):.4f} ± {half:.4f} {'more' if mean > 0 else 'less'}"
-
-
-def what_it_sees(results: list[Result]) -> Section | None:
-    stages = changed_by_stage(results)
-    if not stages:
-        return None
-    layers = len(next(iter(stages.values()))[0]["similarity"])
-    names = ["embeddings", *(f"layer {layer}" for layer in range(layers - 1))]
-    lines, sentences, table = {}, [], [["stage", *names]]
-    for stage, runs in stages.items():
-        columns = list(zip(*(run["similarity"] for run in runs), strict=True))
-        points = list(map(mean_or_value, columns))
-        lines[stage] = [(number, mean, half) for number, (mean, half) in enumerate(points)]
-        lowest = min(range(layers), key=lambda number: points[number][0])
-        if points[lowest][0] > 1 - 1e-6:
-            sentences.append(f"{opening(stage)}: every layer sees what it saw ({labels_of(runs)}).")
-        else:
-            sentences.append(
-                f"{opening(stage)}: the output of {names[lowest]} is the least like what it was "
-                f"(CKA {interval(columns[lowest])}), that of the embeddings has {interval(columns[0])} "
-                f"({labels_of(runs)})."
-            )
-        table.append([stage, *map(interval, columns)])
-    figure = line_chart({"": lines}, "Similarity before and after, by layer", "", "linear CKA", names)
-    return Section("What it sees", sentences, [table], figure)
-
-
-def what_it_forgets(results: list[Result]) -> Section | None:
-    stages = {stage: runs for stage, runs in changed_by_stage(results).items() if "masked_lm_loss" in runs[0]}
-    if not stages:
-        return None
-    values, sentences, table = {}, [], [["stage", "text", "before", "after"]]
-    for stage, runs in stages.items():
-        for text in runs[0]["masked_lm_loss"]:
-            before, after = zip(*(run["masked_lm_loss"][text] for run in runs), strict=True)
-            mean, half = paired_difference(after, before) if len(runs) > 1 else (after[0] - before[0], 0.0)
-            values[f"{stage}, {text}"] = ends(mean, half)
-            named = f"{text} text" + (f" ({GENERAL_TEXT})" if text == "general" else "")
-            gain = f"{mean:+.4f} nats a masked token in the loss on {named}"
-            if len(runs) > 1:
-                gain = difference(mean, half, f"the loss on {named}", " nats a masked token")
-            sentences.append(f"{opening(stage)}: {gain} ({labels_of(runs)}).")
-            table.append([stage, named, f"{np.mean(before):.4f}", f"{np.mean(after):.4f}"])
-    figure = interval_chart(values, "Masked-language-model loss gained", "nats a masked token")
-    return Section("What it forgets", sentences, [table], figure)
+QUESTION = Question(LABELS, what_it_buys)
