@@ -143,16 +143,16 @@ def test_equal_accuracies_are_told_apart_by_the_loss_where_it_was_kept(arguments
 def test_an_own_file_without_titles_is_not_asked_about_the_newspapers(arguments, tmp_path, capsys):
     *words, _, _ = arguments  # but for --experiments
     experiment = an_experiment(tmp_path / "own", *words)
-    assert experiment.args.experiments == ["labels"]
+    assert experiment.asked == ["labels"]
     said = capsys.readouterr().out
     assert "train.jsonl has no title beside its text: nsp, titles and passes are left out" in said
     assert said.count("--experiments labels,nsp,titles,passes") == 1
     asked = an_experiment(tmp_path / "asked", *words, "--experiments", "nsp,passes")
-    assert asked.args.experiments == ["nsp", "passes"] and "left out" not in capsys.readouterr().out
+    assert asked.asked == ["nsp", "passes"] and "left out" not in capsys.readouterr().out
     assert corpora(asked)["task"].endswith("train.jsonl")
     assert corpora(asked)["titles"] == "peoples_daily_titles, the built-in corpus"
     built_in = an_experiment(tmp_path / "built_in", "--label_counts", "20")
-    assert built_in.args.experiments == ["labels", "nsp", "titles", "passes"]
+    assert built_in.asked == ["labels", "nsp", "titles", "passes"]
 
 
 def test_the_plan_has_every_run(arguments, tmp_path, experiment, capsys):

@@ -37,16 +37,12 @@ def check_model(setting: Setting) -> None:
     class_for(config, nsp=False)
     with torch.device("meta"):
         parameter_groups(AutoModelForSequenceClassification.from_config(config))
+
+
+def say_without_head(model_args: ModelArguments) -> None:
     if not has_masked_lm_head(model_args):
         name = model_args.model_name_or_path
         print(f"{name} has no masked-language-model head: what fine-tuning forgets can't be told", flush=True)
-
-
-def check_next_sentences(model_args: ModelArguments) -> None:
-    try:
-        class_for(load_config(model_args), nsp=True)
-    except UserError as error:
-        raise UserError(f"{error}: leave nsp out of --experiments") from error
 
 
 def claim_folder(setting: Setting) -> None:

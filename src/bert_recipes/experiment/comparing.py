@@ -1,16 +1,20 @@
-"""The runs of an experiment, chosen and compared: by name, by seed, by stage, by row."""
+"""The runs of an experiment, chosen and compared: by name, by seed, by row."""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from .intervals import mean_and_interval
+from .intervals import Interval, mean_and_interval, paired_difference
 from .runs import Result
 
-METHOD_NAMES = {"full": "full fine-tuning", "lora": "LoRA", "head_only": "the head alone", "tfidf": "tf-idf + LR"}
+METHOD_NAMES = {
+    "full": "full fine-tuning", "lora": "LoRA", "head_only": "the head alone", "tfidf": "tf-idf + logistic regression",
+}  # fmt: skip
 START_NAMES = {"random": "random weights", "base": "the base model", "continued": "continued pretraining"}
 MAJORITY = "majority class"
 
@@ -21,22 +25,22 @@ def of(results: Iterable[Result], **wanted) -> list[Result]:
     return sorted(chosen, key=lambda run: (run["seed"], run.get("fold") or 0))
 
 
+def asking(results: list[Result], experiment: str) -> list[Result]:
+    return [run for run in results if run["experiment"] == experiment]
+
+
 def accuracies(results: Iterable[Result], **wanted) -> list[float]:
     return [run["test_accuracy"] for run in of(results, **wanted)]
-
-
-def pairs(results: list[Result], before: dict, after: dict, **shared) -> tuple[list[float], list[float]]:
-    """Test accuracies of two kinds of runs, named by their start and method (`after`'s first), at the seeds that both
-    have: one seed, the same labelled rows."""
-    scores = [{run["seed"]: run["test_accuracy"] for run in of(results, **kind, **shared)} for kind in (after, before)]
-    seeds = sorted(scores[0].keys() & scores[1].keys())
-    return [scores[0][seed] for seed in seeds], [scores[1][seed] for seed in seeds]
 
 
 def distinct(results: Iterable[Result], name: str) -> list:
     """In the order in which they first stand there; numbers in theirs, and all rows behind them."""
     values = list(dict.fromkeys(run[name] for run in results))
     return sorted(values, key=as_number) if any(isinstance(value, (int, float)) for value in values) else values
+
+
+def as_number(count: float | str) -> float:
+    return math.inf if count == "all" else count
 
 
 def merit(trial: Result) -> tuple[float, float]:
@@ -57,75 +61,91 @@ def majorities(results: Iterable[Result], score: str = "accuracy") -> list[float
     return list({(run["seed"], run.get("fold")): run[name] for run in results if name in run}.values())
 
 
-def as_number(count: float | str) -> float:
-    return math.inf if count == "all" else count
+def rows_told_right(runs: list[Result]) -> np.ndarray:
+    """1 where a row was told right, in the order of the folds."""
+    return np.concatenate([run["rows_told_right"] for run in runs]).astype(float)
 
 
-def asking(results: list[Result], experiment: str) -> list[Result]:
-    return [run for run in results if run["experiment"] == experiment]
+# --- differences, seed by seed ---
 
 
-def difference(mean: float, half: float, of_what: str, unit: str = "") -> str:
-    """A gain in words: how large, how sure, or that none is seen."""
+class Difference(NamedTuple):
+    """A mean difference, half of its 95 % interval, and of how many pairs."""
+
+    mean: float
+    half: float
+    pairs: int
+
+    @property
+    def sign(self) -> int:
+        """0 where the interval has it inside."""
+        return 0 if abs(self.mean) <= self.half else (1 if self.mean > 0 else -1)
+
+    @property
+    def ends(self) -> Interval:
+        return self.mean, self.mean - self.half, self.mean + self.half
+
+
+def pairs(results: list[Result], before: dict, after: dict, **shared) -> tuple[list[float], list[float]]:
+    """Test accuracies of two kinds of runs, named by their start and method (`after`'s first), at the seeds that both
+    have: one seed, the same labelled rows."""
+    scores = [{run["seed"]: run["test_accuracy"] for run in of(results, **kind, **shared)} for kind in (after, before)]
+    seeds = sorted(scores[0].keys() & scores[1].keys())
+    return [scores[0][seed] for seed in seeds], [scores[1][seed] for seed in seeds]
+
+
+def difference_of(results: list[Result], before: dict, after: dict, **shared) -> Difference | None:
+    """In test accuracy; None where they share fewer than two seeds."""
+    later, former = pairs(results, before, after, **shared)
+    return Difference(*paired_difference(later, former), len(later)) if len(later) > 1 else None
+
+
+def differences_by_labels(runs: list[Result], before: dict, after: dict) -> dict[int | str, Difference]:
+    found = {labels: difference_of(runs, before, after, labels=labels) for labels in distinct(runs, "labels")}
+    return {labels: difference for labels, difference in found.items() if difference}
+
+
+def tally(differences: Sequence[Difference]) -> str:
+    """How many are gains, losses, and neither."""
+    counts = Counter(difference.sign for difference in differences)
+    return f"gains {counts[1]}, losses {counts[-1]}, no difference {counts[0]}"
+
+
+def matched(results: list[Result], start: str) -> tuple[list[Result], list[Result]]:
+    """Runs of full fine-tuning and of LoRA from a start on the same rows, seed by seed, at the largest number of labels
+    that both have; none of fewer than two seeds."""
+    runs = of(asking(results, "labels"), start=start)
+    full, lora = ({(run["labels"], run["seed"]): run for run in of(runs, method=name)} for name in ("full", "lora"))
+    largest = max((as_number(labels) for labels, _ in full.keys() & lora.keys()), default=0)
+    shared = [name for name in full if name in lora and as_number(name[0]) == largest]
+    if len(shared) < 2:
+        return [], []
+    return [full[name] for name in shared], [lora[name] for name in shared]
+
+
+def pretrained_starts(results: list[Result]) -> list[str]:
+    """Random weights have nothing to change from, or to forget."""
+    return [start for start in distinct(asking(results, "labels"), "start") if start not in (None, "random")]
+
+
+# --- numbers in words ---
+
+
+def in_words(mean: float, half: float, of_what: str, unit: str = "") -> str:
+    """A gain: how large, how sure, or that none is measured."""
     if abs(mean) <= half:
-        return f"no difference seen in {of_what} ({mean:+.4f} ± {half:.4f}{unit})"
+        return f"no difference was measured in {of_what} ({mean:+.4f} ± {half:.4f}{unit})"
     if half == 0:  # of few rows, two gains may be equal by accident
         return f"{of_what} changes by {mean:+.4f}{unit} every time, too even for an interval"
     return f"{of_what} {'rises' if mean > 0 else 'falls'} by {abs(mean):.4f} ± {half:.4f}{unit}"
 
 
-def changed_by_stage(results: list[Result]) -> dict[str, list[Result]]:
-    """Continued pretraining, and each method from the base model at the largest number of labels that it has."""
-    stages = {}
-    pretraining = [run for run in of(results, experiment="pretraining", method="mlm") if "columns" not in run]
-    if pretraining:
-        stages["continued pretraining"] = pretraining
-    runs = [run for run in asking(results, "labels") if run["start"] == "base"]
-    for method in distinct(runs, "method"):
-        largest = distinct(of(runs, method=method), "labels")[-1]
-        stages[METHOD_NAMES[method]] = of(runs, method=method, labels=largest)
-    return stages
+def labels_in_words(count: int | str) -> str:
+    return f"{count if count == 'all' else f'{count:,}'} labels"
 
 
-def labels_of(runs: Sequence[Result]) -> str:
-    """How many labels a stage of `changed_by_stage` had, its learning rate, and runs of it: continued pretraining has
-    no labels."""
-    what = "one run, no interval" if len(runs) == 1 else f"n = {len(runs)}"
-    if runs[0]["experiment"] == "pretraining":
-        return what
-    rates = ", ".join(f"{rate:g}" for rate in distinct(runs, "learning_rate"))
-    return f"{runs[0]['labels']} labels, learning rate {rates}, {what}"
-
-
-def mean_change(runs: Sequence[Result], group: str, name: str) -> float:
-    """NaN for a part that the stage's model does not have."""
-    return float(np.mean([run["weights_moved"].get(group, {}).get(name, math.nan) for run in runs]))
-
-
-def layer_changes(runs: Sequence[Result]) -> list[float]:
-    """Relative change of each layer, the mean of its two parts, from the lowest layer up."""
-    layers: dict[int, list[float]] = {}
-    for group in runs[0]["weights_moved"]:
-        if group.startswith("layer "):
-            layers.setdefault(group_order(group)[1], []).append(mean_change(runs, group, "relative_change"))
-    return [float(np.mean(layers[number])) for number in sorted(layers)]
-
-
-def halves(layers: Sequence[float]) -> tuple[float, float]:
-    """Means of the lower and of the upper half; of an odd number the one in the middle belongs to neither."""
-    size = max(1, len(layers) // 2)
-    return float(np.mean(layers[:size])), float(np.mean(layers[-size:]))
-
-
-def group_order(group: str) -> tuple[int, int, str]:
-    if group.startswith("layer "):
-        return 1, int(group.split()[1]), group
-    return ("embeddings", "", "last norm", "pooler", "head").index(group), 0, group
-
-
-def rows_told_right(runs: list[Result]) -> np.ndarray:
-    """1 where a row was told right, in the order of the folds."""
-    return np.concatenate([run["rows_told_right"] for run in runs]).astype(float)
+def labelled_rows(count: int | str, rows: int) -> str:
+    return f"all {rows:,} labelled rows" if count == "all" else f"{count:,} labelled rows"
 
 
 def opening(name: str) -> str:
@@ -140,7 +160,3 @@ def interval(values: Sequence[float]) -> str:
 
 def mean_or_value(values: Sequence[float]) -> tuple[float, float]:
     return mean_and_interval(values) if len(values) > 1 else (values[0], 0.0)
-
-
-def ends(mean: float, half: float) -> tuple[float, float, float]:
-    return mean, mean - half, mean + half

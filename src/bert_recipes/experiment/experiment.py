@@ -10,7 +10,7 @@ from ..arguments.split_arguments import SplitArguments, choices
 from ..run.checkpoints import only_run_in
 from ..text.builtin_corpora import SOURCES
 from ..text.data_summary import repeated_rows
-from .checks import check_model, claim_folder
+from .checks import check_model, claim_folder, say_without_head
 from .forecast import Progress, in_words, seconds_a_token
 from .kept_runs import Runs
 from .performing import threads_each
@@ -31,19 +31,20 @@ class Experiment(Setting):
         """`recipes` is the folder of the recipes that the runs call. Raises `UserError` where `output_dir` holds
         another experiment, or where the model or the rows are none that the questions can be put to."""
         super().__init__(args, model_args, data_args, recipes)
-        args.experiments = choices("--experiments", args.experiments or ",".join(PLANS), PLANS)
+        self.asked = choices("--experiments", args.experiments or ",".join(PLANS), PLANS)
         if "experiments" not in args.given and not self.own_titles and data_args.dataset_name not in SOURCES:
             self.leave_out_titles()
         check_model(self)
-        for note in repeated_rows(self.corpus, data_args.text_column_names):
-            print(note, flush=True)
         for plan in self.plans:
             plan.check(self)
+        say_without_head(model_args)
+        for note in repeated_rows(self.corpus, data_args.text_column_names):
+            print(note, flush=True)
         claim_folder(self)
 
     @property
     def plans(self) -> list[Plan]:
-        return [PLANS[name] for name in self.args.experiments]
+        return [PLANS[name] for name in self.asked]
 
     def answer(self) -> None:
         """Ask every question; one process at a time writes to the folder."""
@@ -78,9 +79,9 @@ class Experiment(Setting):
 
     def leave_out_titles(self) -> None:
         """Of a file with one text column nobody has asked what the newspaper's titles add."""
-        args, names = self.args, ",".join(self.args.experiments)
-        args.experiments = [name for name in args.experiments if PLANS[name].text == "task"]
-        left_out = [name for name in names.split(",") if name not in args.experiments]
+        names = ",".join(self.asked)
+        left_out = [name for name in self.asked if PLANS[name].text == "titles"]
+        self.asked = [name for name in self.asked if name not in left_out]
         print(
             f"{self.data_args.train_file or self.data_args.dataset_name} has no title beside its text: "
             f"{', '.join(left_out[:-1])} and {left_out[-1]} are left out (--experiments {names} asks them of the "

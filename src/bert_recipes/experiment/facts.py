@@ -40,7 +40,7 @@ def corpora(experiment: Experiment) -> dict[str, str]:
 
 def asks_titles(experiment: Experiment) -> bool:
     """Of results that an earlier call has left, too."""
-    asked = {run["experiment"] for run in experiment.runs.results} | set(experiment.args.experiments)
+    asked = {run["experiment"] for run in experiment.runs.results} | set(experiment.asked)
     return any(plan.text == "titles" for name, plan in PLANS.items() if name in asked)
 
 

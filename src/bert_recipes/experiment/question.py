@@ -33,4 +33,4 @@ class Question:
     """A section of the page, and the runs that it is made of."""
 
     plan: Plan
-    section: Callable[[list[Result]], Section | None]  # None: not enough runs yet
+    section: Callable[[list[Result], int], Section | None]  # of so many labelled rows; None: not enough runs yet

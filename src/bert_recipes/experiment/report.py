@@ -11,7 +11,7 @@ from ..run.tables import print_table
 from .comparing import asking
 from .experiment import Experiment
 from .facts import corpora, facts
-from .page import PAGE, UNFINISHED, as_html
+from .page import PAGE, UNFINISHED, as_html, links_to
 from .questions.accuracy import collapsed_in_words
 from .questions.all import QUESTIONS
 from .runs import Result, write_text
@@ -37,7 +37,7 @@ def report_split(experiment: Experiment, unfinished: bool = False) -> list[Resul
     """
     results, folder = experiment.runs.results, experiment.folder
     so_far = UNFINISHED.substitute(left=len(experiment.to_do())) if unfinished else ""
-    write_page(results, folder, facts(experiment), corpora(experiment), so_far)
+    write_page(results, experiment.rows, folder, facts(experiment), corpora(experiment), so_far)
     if labels := asking(results, "labels"):
         print_table(table_of_scores(labels))
         print_table(table_of_gains(labels))
@@ -48,17 +48,23 @@ def report_split(experiment: Experiment, unfinished: bool = False) -> list[Resul
 
 
 def write_page(
-    results: list[Result], folder: Path, measured: Mapping[str, str], data: Mapping[str, str], so_far: str = ""
+    results: list[Result],
+    rows: int,
+    folder: Path,
+    measured: Mapping[str, str],
+    data: Mapping[str, str],
+    so_far: str = "",
 ) -> None:
-    """`measured` is how the runs were made; `data` names the rows of "task" and "titles"."""
-    sections = {question: section for question in QUESTIONS if (section := question.section(results))}
+    """`rows` is how many "all" labelled rows are; `measured` says how the runs were made; `data` names the rows of
+    "task" and "titles"."""
+    sections = {question: section for question in QUESTIONS if (section := question.section(results, rows))}
     (folder / "figures").mkdir(exist_ok=True)
-    for section in [section for section in sections.values() if section.figure]:
-        name = section.title.lower().replace(" ", "_")
-        write_text(folder / "figures" / f"{name}.svg", section.figure)
+    for section in sections.values():
+        write_text(folder / "figures" / f"{section.name}.svg", section.figure)
     said = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in measured.items())
-    body = "\n".join(as_html(section, data[question.plan.text]) for question, section in sections.items())
-    write_text(folder / "report.html", PAGE.substitute(body=so_far + body, facts=said, runs=distinct_runs(results)))
+    answers = "\n".join(as_html(section, data[question.plan.text]) for question, section in sections.items())
+    body = so_far + links_to(list(sections.values())) + answers
+    write_text(folder / "report.html", PAGE.substitute(body=body, facts=said, runs=distinct_runs(results)))
 
 
 def distinct_runs(results: list[Result]) -> int:

@@ -1,8 +1,10 @@
-"""What labels, starts and methods add to accuracy."""
+"""How accurate is each start, with how many labels?"""
 
 from __future__ import annotations
 
 import itertools
+import statistics
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -15,64 +17,70 @@ from ..comparing import (
     accuracies,
     asking,
     collapsed,
-    difference,
     distinct,
     interval,
+    labelled_rows,
     majorities,
-    merit,
     of,
-    opening,
-    pairs,
 )
+from ..finding import Finding
 from ..intervals import mean_and_interval, paired_difference
 from ..label_grid import LABELS
 from ..page import Section
 from ..question import Question
 from ..runs import Result
-from ..score_tables import count_of_collapsed, table_of_rates, table_of_scores
+from ..score_tables import count_of_collapsed, table_of_rates, table_of_scores, table_of_trials
 
 
-def what_it_buys(results: list[Result]) -> Section | None:
-    runs = asking(results, "labels")
+def accuracy(results: list[Result], rows: int) -> Section | None:
+    runs, trials = asking(results, "labels"), asking(results, "learning_rate")
     if not runs:
         return None
-    counts, panels, sentences = distinct(runs, "labels"), {}, [best_in_words(runs)]
-    floor = lines_of_scores(of(runs, method="tfidf"), counts) | line_of_majority(runs, counts)
-    for method in [method for method in distinct(runs, "method") if method != "tfidf"]:
-        name, of_method = METHOD_NAMES[method], of(runs, method=method)
-        panels[name] = lines_of_scores(of_method, counts) | floor
-        kinds = [{"start": start, "method": method} for start in STARTS if of(of_method, start=start)]
-        for before, after in itertools.pairwise(kinds):
-            step = f"from {START_NAMES[before['start']]} to {START_NAMES[after['start']]}"
-            sentences += gains_in_words(runs, before, after, f"{name}, {step}")
-        last = kinds[-1]
-        for other in ({**last, "method": "full"}, {"method": "tfidf"}):
-            beside = f"from {START_NAMES[last['start']]}, beside {METHOD_NAMES[other['method']]} on the same rows"
-            sentences += gains_in_words(runs, other, last, f"{name}, {beside}") if other != last else []
-    panels = panels or {METHOD_NAMES["tfidf"]: floor}
-    ticks = [str(count) for count in counts]
-    figure = line_chart(panels, "Test accuracy against labels", "labelled rows", "test accuracy", ticks)
-    sentences += collapsed_in_words(runs)
-    sentences += edges_in_words(asking(results, "learning_rate"))
     tables = [table_of_scores(runs), table_of_scores(runs, "test_macro_f1"), table_of_rates(runs)]
-    return Section("What it buys", sentences, tables, figure)
+    tables += [table_of_trials(trials)] if trials else []
+    notes = collapsed_in_words(runs)
+    return Section("Accuracy", best_in_words(runs, rows), figure(runs, rows), tables, notes, list(findings(runs)))
 
 
-def lines_of_scores(runs: list[Result], counts: list[int | str]) -> dict[str, Line]:
-    """A line a start, or tf-idf's; where a number of labels has two seeds."""
-    lines = {}
-    for method, start in dict.fromkeys((run["method"], run["start"]) for run in runs):
-        scored = [accuracies(runs, start=start, labels=count) for count in counts]
-        points = [(place, *mean_and_interval(scores)) for place, scores in enumerate(scored) if len(scores) > 1]
-        if points:
-            lines[START_NAMES.get(start, METHOD_NAMES[method])] = points
-    return lines
+def best_in_words(runs: list[Result], rows: int) -> str:
+    """At the largest number of labels the start and method with the highest mean, and beside it the two floors."""
+    count = distinct(runs, "labels")[-1]
+    of_count, tfidf = of(runs, labels=count), METHOD_NAMES["tfidf"]
+    floors = {tfidf: accuracies(of_count, method="tfidf"), f"the {MAJORITY}": majorities(of_count)}
+    kinds = dict.fromkeys((run["start"], run["method"]) for run in of_count if run["start"])
+    scored = {
+        f"{METHOD_NAMES[method]} from {START_NAMES[start]}": accuracies(of_count, start=start, method=method)
+        for start, method in kinds
+    } or {tfidf: floors.pop(tfidf)}
+    best = max(scored, key=lambda kind: np.mean(scored[kind]))
+    beside = ", ".join(f"{name} {np.mean(values):.4f}" for name, values in floors.items() if values)
+    said = f"With {labelled_rows(count, rows)}, {best} has the highest mean test accuracy: {interval(scored[best])}"
+    return said + (f" ({beside})." if beside else ".")
 
 
-def line_of_majority(runs: list[Result], counts: list[int | str]) -> dict[str, Line]:
-    shares = [(place, majorities(of(runs, labels=count))) for place, count in enumerate(counts)]
-    points = [(place, float(np.mean(values)), 0.0) for place, values in shares if values]
-    return {MAJORITY: points} if points else {}
+def figure(runs: list[Result], rows: int) -> str:
+    """Every weight trained, where such runs are there; else the first method of those that are."""
+    methods = distinct([run for run in runs if run["method"] != "tfidf"], "method")
+    method = "full" if "full" in methods else next(iter(methods), "tfidf")
+    counts = {count: rows if count == "all" else count for count in distinct(runs, "labels")}
+    lines = {
+        START_NAMES[start].removeprefix("the "): line_of(of(runs, method=method, start=start), counts)
+        for start in STARTS
+    }
+    lines[METHOD_NAMES["tfidf"]] = line_of(of(runs, method="tfidf"), counts)
+    shares = {count: majorities(of(runs, labels=count)) for count in counts}
+    lines[MAJORITY] = [(counts[count], float(np.mean(values)), 0.0) for count, values in shares.items() if values]
+    return line_chart(
+        {name: points for name, points in lines.items() if points},
+        f"Test accuracy against labelled rows, {METHOD_NAMES[method]}",
+        "labelled rows", "test accuracy", {place: f"{place:,}" for place in counts.values()}, logarithmic=True,
+    )  # fmt: skip
+
+
+def line_of(runs: list[Result], counts: dict[int | str, int]) -> Line:
+    """Where a number of labels has two seeds."""
+    scored = {place: accuracies(runs, labels=count) for count, place in counts.items()}
+    return [(place, *mean_and_interval(scores)) for place, scores in scored.items() if len(scores) > 1]
 
 
 def collapsed_in_words(runs: list[Result]) -> list[str]:
@@ -87,47 +95,23 @@ def collapsed_in_words(runs: list[Result]) -> list[str]:
     return [f"{said}{'; '.join(parts)}. {advice}"] if parts else []
 
 
-def best_in_words(runs: list[Result]) -> str:
-    """At each number of labels the start and method with the highest mean, and beside it the two floors."""
-    parts = []
-    for count in distinct(runs, "labels"):
-        of_count, tfidf = of(runs, labels=count), METHOD_NAMES["tfidf"]
-        floors = {tfidf: accuracies(of_count, method="tfidf"), MAJORITY: majorities(of_count)}
-        kinds = dict.fromkeys((run["start"], run["method"]) for run in of_count if run["start"])
-        scored = {
-            f"{METHOD_NAMES[method]} from {START_NAMES[start]}": accuracies(of_count, start=start, method=method)
-            for start, method in kinds
-        } or {tfidf: floors.pop(tfidf)}
-        best = max(scored, key=lambda kind: np.mean(scored[kind]))
-        beside = ", ".join(f"{name} {interval(values)}" for name, values in floors.items() if values)
-        parts.append(f"at {count} labels {best}, {interval(scored[best])}" + (f" ({beside})" if beside else ""))
-    return f"The highest mean test accuracy: {'; '.join(parts)}."
+def findings(runs: list[Result]) -> Iterator[Finding]:
+    """Over every start and method: the spread of its seeds at the fewest labels and at the most."""
+    runs = [run for run in runs if run["start"]]
+    counts = distinct(runs, "labels")
+    spreads = []
+    for start, method in itertools.product(distinct(runs, "start"), distinct(runs, "method")):
+        scores = [accuracies(runs, start=start, method=method, labels=count) for count in (counts[0], counts[-1])]
+        if all(len(values) > 1 for values in scores):
+            spreads.append([statistics.stdev(values) for values in scores])
+    if len(counts) > 1 and len(spreads) > 1:
+        few, many = zip(*spreads, strict=True)
+        yield Finding(
+            "Runs with few labels scatter more with their seed",
+            "set out in Mosbach et al. 2021, arXiv 2006.04884, who find the cause in optimisation, not in few labels",
+            f"standard deviation over seeds at {counts[0]} labels less at {counts[-1]}, over starts and methods",
+            *paired_difference(few, many), len(spreads),
+        )  # fmt: skip
 
 
-def edges_in_words(trials: list[Result]) -> list[str]:
-    """Where the learning rate that validation chose is the lowest or the highest tried: a better one may lie beyond."""
-    edges = []
-    for method, start, labels in dict.fromkeys((run["method"], run["start"], run["labels"]) for run in trials):
-        tried = of(trials, method=method, start=start, labels=labels)
-        tried.sort(key=lambda run: run["learning_rate"])  # as they were tried
-        rates = [run["learning_rate"] for run in tried]
-        rate = max(tried, key=merit)["learning_rate"]
-        if rate in (rates[0], rates[-1]):
-            end = "lowest" if rate == rates[0] else "highest"
-            edges.append(f"{METHOD_NAMES[method]} from {START_NAMES[start]} at {labels} labels ({rate:g}, the {end})")
-    said = "Of the learning rates tried, with one seed, validation chose one at the end of their range for "
-    return [f"{said}{'; '.join(edges)}."] if edges else []
-
-
-def gains_in_words(runs: list[Result], before: dict, after: dict, what: str) -> list[str]:
-    """One sentence about all numbers of labels at which both have two seeds; none where there is no such number."""
-    parts = []
-    for count in distinct(runs, "labels"):
-        later, former = pairs(runs, before, after, labels=count)
-        if len(later) > 1:
-            gain = difference(*paired_difference(later, former), "test accuracy")
-            parts.append(f"at {count} labels {gain} (n = {len(later)})")
-    return [f"{opening(what)}: {'; '.join(parts)}."] if parts else []
-
-
-QUESTION = Question(LABELS, what_it_buys)
+QUESTION = Question(LABELS, accuracy)

@@ -1,25 +1,22 @@
-"""What next-sentence prediction adds to masked tokens in pretraining."""
+"""What does next-sentence prediction add to masked tokens in pretraining?"""
 
 from __future__ import annotations
 
 from ...models.models import class_for
 from ...models.pretrained import load_config
 from ...run.errors import UserError
-from ..charts import interval_chart
+from ..charts import difference_chart
 from ..comparing import (
     MAJORITY,
     accuracies,
     asking,
-    difference,
+    difference_of,
     distinct,
-    ends,
+    in_words,
     interval,
     majorities,
-    mean_or_value,
     of,
-    pairs,
 )
-from ..intervals import paired_difference
 from ..page import Section
 from ..question import Question, plan_of
 from ..recipe_flags import pretraining_run, titles_run
@@ -45,26 +42,25 @@ def check_next_sentence(setting: Setting) -> None:
         raise UserError(f"{error}: leave nsp out of --experiments") from error
 
 
-def what_next_sentences_add(results: list[Result]) -> Section | None:
+def next_sentence(results: list[Result], rows: int) -> Section | None:
     runs = asking(results, "nsp")
-    scores = {start: accuracies(runs, start=start) for start in distinct(runs, "start")}
-    later, former = pairs(runs, {"start": "mlm"}, {"start": "mlm+nsp"})
-    if len(later) < 2:
+    gain = difference_of(runs, {"start": "mlm"}, {"start": "mlm+nsp"})
+    if not gain:
         return None
-    gain = difference(*paired_difference(later, former), "test accuracy")
-    sentences = [
-        f"With next-sentence prediction beside masked tokens: {gain} (n = {len(later)} seeds of fine-tuning, from one "
-        "pretraining of each kind: the interval does not cover how two pretrainings differ)."
+    said = in_words(gain.mean, gain.half, "test accuracy")
+    sentence = f"With next-sentence prediction beside masked tokens: {said}."
+    row = "with next-sentence prediction less without"
+    figure = difference_chart({"": {"": {row: gain.ends}}}, "Next-sentence prediction", "difference in test accuracy")
+    scores = {start: accuracies(runs, start=start) for start in distinct(runs, "start")}
+    table = [["pretraining", "test accuracy"], *([name, interval(values)] for name, values in scores.items())]
+    table += [[MAJORITY, interval(shares)] for shares in [majorities(runs)] if shares]
+    table += [["difference", f"{gain.mean:+.4f} ± {gain.half:.4f} (n = {gain.pairs} seeds of fine-tuning)"]]
+    table += [
+        ["next-sentence accuracy in pretraining", f"{run['nsp_accuracy']:.4f} (validation pairs, one run)"]
+        for run in of(results, experiment="pretraining", method="mlm+nsp")
     ]
-    for run in of(results, experiment="pretraining", method="mlm+nsp"):
-        sentences.append(f"In pretraining it told {run['nsp_accuracy']:.4f} of the validation pairs right (one run).")
-    scores |= {MAJORITY: majorities(runs)} if majorities(runs) else {}
-    sentences += collapses_in_words(runs)
-    values = {name: ends(*mean_or_value(accuracies)) for name, accuracies in scores.items()}
-    table = [["pretraining", "test accuracy"], *([name, interval(accuracies)] for name, accuracies in scores.items())]
-    figure = interval_chart(values, "Next-sentence prediction", "test accuracy")
-    return Section("What next-sentence prediction adds", sentences, [table], figure)
+    limit = "One pretraining of each kind: the interval does not cover how two pretrainings differ."
+    return Section("Next-sentence prediction", sentence, figure, [table], [limit, *collapses_in_words(runs)])
 
 
-NEXT_SENTENCE = plan_of("nsp", plan_next_sentence, check=check_next_sentence, text="titles")
-QUESTION = Question(NEXT_SENTENCE, what_next_sentences_add)
+QUESTION = Question(plan_of("nsp", plan_next_sentence, check=check_next_sentence, text="titles"), next_sentence)

@@ -1,4 +1,4 @@
-"""Where further passes over the training rows stop to help."""
+"""How many passes over the training rows help?"""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from dataclasses import replace
 from ..charts import line_chart
 from ..comparing import (
     MAJORITY,
+    Difference,
     accuracies,
     asking,
-    difference,
+    difference_of,
     distinct,
     interval,
     majorities,
     mean_or_value,
     of,
-    pairs,
 )
-from ..intervals import paired_difference
 from ..page import Section
 from ..question import Question, plan_of
 from ..recipe_flags import titles_run
@@ -42,44 +41,46 @@ def plan_passes(setting: Setting) -> list[Run]:
     return runs
 
 
-def where_passes_stop_to_help(results: list[Result]) -> Section | None:
+def passes(results: list[Result], rows: int) -> Section | None:
     runs = asking(results, "passes")
-    passes = [count for count in distinct(runs, "passes") if len(of(runs, passes=count)) > 1]
-    if len(passes) < 2:
+    counts = [count for count in distinct(runs, "passes") if len(of(runs, passes=count)) > 1]
+    if len(counts) < 2:
         return None
     scored = {
-        "training rows": [[run["training_accuracy"] for run in of(runs, passes=count)] for count in passes],
-        "test rows": [accuracies(runs, passes=count) for count in passes],
+        "training rows": [[run["training_accuracy"] for run in of(runs, passes=count)] for count in counts],
+        "test rows": [accuracies(runs, passes=count) for count in counts],
     }
-    shares = [majorities(of(runs, passes=count)) for count in passes]
+    shares = [majorities(of(runs, passes=count)) for count in counts]
     scored |= {MAJORITY: shares} if all(shares) else {}
     lines = {
-        name: [(number, *mean_or_value(values)) for number, values in enumerate(by_passes)]
+        name: [(count, *mean_or_value(values)) for count, values in zip(counts, by_passes, strict=True)]
         for name, by_passes in scored.items()
     }
-    table = [["passes", *scored]]
-    for number, count in enumerate(passes):
-        table.append([f"{count:g}", *(interval(by_passes[number]) for by_passes in scored.values())])
-    sentences, best = [], passes[0]
-    for before, after in itertools.pairwise(passes):
-        later, former = pairs(runs, {"passes": before}, {"passes": after})
-        if len(later) > 1:
-            gain = paired_difference(later, former)
-            sentences.append(
-                f"From {before:g} to {after:g} passes: {difference(*gain, 'test accuracy')} (n = {len(later)})."
-            )
-            best = after if gain[0] > gain[1] else best
-    tried = ", ".join(f"{count:g}" for count in passes)
-    if best == passes[-1]:
-        sentences.append(f"The largest number tried ({tried}) still helps the test rows.")
-    else:
-        beyond = f"{best:g} {'pass' if best == 1 else 'passes'}"
-        sentences.append(f"No step beyond {beyond} is seen to help the test rows, of the numbers tried ({tried}).")
-    sentences += collapses_in_words(runs)
-    ticks = [f"{count:g}" for count in passes]
-    figure = line_chart({"": lines}, "Accuracy against passes", "passes over the training rows", "accuracy", ticks)
-    return Section("Again and again", sentences, [table], figure)
+    ticks = {count: f"{count:g}" for count in counts}
+    figure = line_chart(
+        lines, "Accuracy against passes", "passes over the training rows", "accuracy", ticks, logarithmic=True
+    )
+    gains = {
+        after: difference_of(runs, {"passes": before}, {"passes": after})
+        for before, after in itertools.pairwise(counts)
+    }
+    table = [["passes", *scored, "gain on test rows"]]
+    for number, count in enumerate(counts):
+        gain = gains.get(count)
+        said = f"{gain.mean:+.4f} ± {gain.half:.4f} (n = {gain.pairs})" if gain else "–"
+        table.append([f"{count:g}", *(interval(by_passes[number]) for by_passes in scored.values()), said])
+    return Section(
+        "Passes over the training rows", last_help_in_words(counts, gains), figure, [table], collapses_in_words(runs)
+    )
 
 
-PASSES_PLAN = plan_of("passes", plan_passes, text="titles")
-QUESTION = Question(PASSES_PLAN, where_passes_stop_to_help)
+def last_help_in_words(counts: list[float], gains: dict[float, Difference | None]) -> str:
+    tried = ", ".join(f"{count:g}" for count in counts)
+    best = max((count for count, gain in gains.items() if gain and gain.sign > 0), default=counts[0])
+    if best == counts[-1]:
+        return f"The largest number of passes tried ({tried}) still raises the test accuracy."
+    beyond = f"{best:g} {'pass' if best == 1 else 'passes'}"
+    return f"Beyond {beyond} no step is measured to raise the test accuracy, of the numbers tried ({tried})."
+
+
+QUESTION = Question(plan_of("passes", plan_passes, text="titles"), passes)

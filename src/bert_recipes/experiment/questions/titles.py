@@ -1,4 +1,4 @@
-"""What a title adds to its text."""
+"""What does a title add to its text?"""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import pandas
 from datasets import Dataset, DatasetDict
 
 from ...run.errors import UserError
+from ...run.tables import Table
 from ...text.builtin_corpora import drop_leaks
-from ..charts import interval_chart
-from ..comparing import MAJORITY, asking, distinct, ends, majorities, of, rows_told_right
+from ..charts import difference_chart
+from ..comparing import MAJORITY, asking, distinct, majorities, of, rows_told_right
 from ..folds import FOLDS, Splits, contiguous_folds, drop_repeats, label_set, shuffled_within, write_splits
-from ..intervals import paired_bootstrap
+from ..intervals import Interval, paired_bootstrap
 from ..page import Section
 from ..question import Question, plan_of
 from ..recipe_flags import titles_run
@@ -63,7 +64,7 @@ def check_folds(setting: Setting) -> None:
             )
 
 
-def what_the_title_adds(results: list[Result]) -> Section | None:
+def titles(results: list[Result], rows: int) -> Section | None:
     """Of folds that all ways of reading the rows have."""
     runs = asking(results, "titles")
     by_columns = {columns: of(runs, columns=columns) for columns in distinct(runs, "columns")}
@@ -71,33 +72,44 @@ def what_the_title_adds(results: list[Result]) -> Section | None:
     if len(by_columns) < 4 or not set.intersection(*folds):
         return None
     shared = set.intersection(*folds)
-    right = {
-        columns: rows_told_right([run for run in of_columns if run["fold"] in shared])
-        for columns, of_columns in by_columns.items()
-    }
+    by_columns = {name: [run for run in of_name if run["fold"] in shared] for name, of_name in by_columns.items()}
+    right = {columns: rows_told_right(of_columns) for columns, of_columns in by_columns.items()}
     pair = next(columns for columns in right if "," in columns and not columns.endswith(SHUFFLED))
     title, text = pair.split(",")
     shuffled = pair + SHUFFLED
-    sentences = []
-    for after, before in ((pair, text), (pair, title), (pair, shuffled), (shuffled, text)):
-        mean, low, high = paired_bootstrap(right[after], right[before])
-        seen = "no difference seen" if low <= 0 <= high else f"{'gains' if mean > 0 else 'loses'} {abs(mean):.4f}"
-        sentences.append(
-            f"{after} against {before}: {seen} in test accuracy ({mean:+.4f}, 95 % interval {low:+.4f} to {high:+.4f}, "
-            f"n = {len(right[after])} rows of {len(shared)} folds, one training each)."
-        )
-    scores = {name: paired_bootstrap(values, np.zeros(len(values))) for name, values in right.items()}
+    gains: dict[str, Interval] = {
+        f"{after} less {before}": paired_bootstrap(right[after], right[before])
+        for after, before in ((pair, text), (pair, title), (pair, shuffled), (shuffled, text))
+    }
+    figure = difference_chart({"": {"": gains}}, "Title and text", "difference in test accuracy")
+    sentence = gain_in_words(pair, text, gains[f"{pair} less {text}"])
+    tables = [table_of_accuracies(right, by_columns[text]), table_of_rows(gains, len(right[pair]), len(shared))]
+    return Section("Title and text", sentence, figure, tables, collapses_in_words(runs))
+
+
+def gain_in_words(pair: str, text: str, gain: Interval) -> str:
+    mean, low, high = gain
+    said = f"({mean:+.4f}, 95 % interval {low:+.4f} to {high:+.4f})"
+    if low <= 0 <= high:
+        return f"{pair} against {text}: no difference was measured in test accuracy {said}."
+    return f"{pair} against {text}: test accuracy {'rises' if mean > 0 else 'falls'} {said}."
+
+
+def table_of_accuracies(right: dict[str, np.ndarray], runs: list[Result]) -> Table:
+    """`runs` are those of one way of reading the rows: the majority class is the same in all."""
     table = [["columns", "test accuracy", "95 % interval"]]
-    table += [[name, f"{mean:.4f}", f"{low:.4f} to {high:.4f}"] for name, (mean, low, high) in scores.items()]
-    folds_of_text = [run for run in by_columns[text] if run["fold"] in shared]
-    if shares := majorities(folds_of_text):
-        share = float(np.average(shares, weights=[len(run["rows_told_right"]) for run in folds_of_text]))
-        scores[MAJORITY] = ends(share, 0.0)
+    for name, values in right.items():
+        mean, low, high = paired_bootstrap(values, np.zeros(len(values)))
+        table.append([name, f"{mean:.4f}", f"{low:.4f} to {high:.4f}"])
+    if shares := majorities(runs):
+        share = float(np.average(shares, weights=[len(run["rows_told_right"]) for run in runs]))
         table.append([MAJORITY, f"{share:.4f}", "–"])
-    sentences += collapses_in_words(runs)
-    figure = interval_chart(scores, "Title and text", "test accuracy")
-    return Section("What the title adds", sentences, [table], figure)
+    return table
 
 
-TITLES = plan_of("titles", plan_titles, check=check_folds, text="titles")
-QUESTION = Question(TITLES, what_the_title_adds)
+def table_of_rows(gains: dict[str, Interval], rows: int, folds: int) -> Table:
+    table = [["difference in test accuracy", f"mean of {rows:,} rows, {folds} folds", "95 % interval"]]
+    return table + [[name, f"{mean:+.4f}", f"{low:+.4f} to {high:+.4f}"] for name, (mean, low, high) in gains.items()]
+
+
+QUESTION = Question(plan_of("titles", plan_titles, check=check_folds, text="titles"), titles)
