@@ -200,7 +200,7 @@ def test_layers_are_counted_from_below_and_frozen_ones_stand_still():
 def test_titles_are_compared_by_rows_and_passes_step_by_step():
     results = every_question()
     assert titles.titles(results, ROWS).sentence == (
-        "title,text against text: test accuracy rises (+0.5000, 95 % interval +0.3500 to +0.6500)."
+        "Columns title and text against text alone: test accuracy rises (+0.5000, 95 % interval +0.3500 to +0.6500)."
     )
     gains = {line[0]: line[1] for line in titles.titles(results, ROWS).tables[1][1:]}
     assert gains["title,text (shuffled) less text"] == "+0.0000" and len(gains) == 4

@@ -28,11 +28,11 @@ class Finding:
 
 
 def table_of_findings(findings: list[Finding]) -> Table:
-    table = [["what others found", "measured here", "difference", "n", "verdict"]]
+    table = [["what others found", "verdict", "difference", "n", "measured here"]]
     for finding in findings:
         gap = f"{finding.mean:+.4f} ± {finding.half:.4f}"
         claim = f"{finding.claim} ({finding.source})"
-        table.append([claim, finding.measured, gap, str(finding.pairs), finding.verdict])
+        table.append([claim, finding.verdict, gap, str(finding.pairs), finding.measured])
     return table
 
 

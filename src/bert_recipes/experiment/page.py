@@ -10,6 +10,8 @@ from string import Template
 from ..run.tables import Table
 from .finding import Finding, table_of_findings, verdicts_in_words
 
+SHORT = 25  # characters of a cell
+
 
 @dataclass
 class Section:
@@ -53,8 +55,8 @@ svg { display: block; width: 100%; max-width: 36rem; height: auto; }
 details { overflow-x: auto; }
 summary { cursor: pointer; padding: 0.4rem 0; }
 table { border-collapse: collapse; font-size: 0.85rem; margin-bottom: 1rem; }
-th, td { border: 1px solid var(--line); padding: 0.25rem 0.5rem; text-align: left; vertical-align: top;
-  min-width: 3rem; }
+th, td { border: 1px solid var(--line); padding: 0.25rem 0.5rem; text-align: left; vertical-align: top; }
+.short { white-space: nowrap; } .long { min-width: 11rem; }
 dt { font-weight: 600; } dd { margin: 0 0 0.5rem; overflow-wrap: anywhere; }
 </style>
 </head>
@@ -102,7 +104,12 @@ def table_as_html(table: Table) -> str:
     heading, *lines = table
     cells = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in heading)
     rows = "".join(
-        f'<tr><th scope="row">{escape(title)}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in values)}</tr>'
-        for title, *values in lines
+        f"<tr>{cell_as_html(title, 'th')}{''.join(map(cell_as_html, values))}</tr>" for title, *values in lines
     )
     return f"<table><tr>{cells}</tr>{rows}</table>"
+
+
+def cell_as_html(cell: str, tag: str = "td") -> str:
+    """A number stays on one line with its interval; a sentence has room. A table that is too wide scrolls by itself."""
+    scope = ' scope="row"' if tag == "th" else ""
+    return f'<{tag}{scope} class="{"short" if len(cell) < SHORT else "long"}">{escape(cell)}</{tag}>'

@@ -82,17 +82,18 @@ def titles(results: list[Result], rows: int) -> Section | None:
         for after, before in ((pair, text), (pair, title), (pair, shuffled), (shuffled, text))
     }
     figure = difference_chart({"": {"": gains}}, "Title and text", "difference in test accuracy")
-    sentence = gain_in_words(pair, text, gains[f"{pair} less {text}"])
+    sentence = gain_in_words(title, text, gains[f"{pair} less {text}"])
     tables = [table_of_accuracies(right, by_columns[text]), table_of_rows(gains, len(right[pair]), len(shared))]
     return Section("Title and text", sentence, figure, tables, collapses_in_words(runs))
 
 
-def gain_in_words(pair: str, text: str, gain: Interval) -> str:
+def gain_in_words(title: str, text: str, gain: Interval) -> str:
     mean, low, high = gain
     said = f"({mean:+.4f}, 95 % interval {low:+.4f} to {high:+.4f})"
     if low <= 0 <= high:
-        return f"{pair} against {text}: no difference was measured in test accuracy {said}."
-    return f"{pair} against {text}: test accuracy {'rises' if mean > 0 else 'falls'} {said}."
+        return f"Columns {title} and {text} against {text} alone: no difference was measured in test accuracy {said}."
+    verb = "rises" if mean > 0 else "falls"
+    return f"Columns {title} and {text} against {text} alone: test accuracy {verb} {said}."
 
 
 def table_of_accuracies(right: dict[str, np.ndarray], runs: list[Result]) -> Table:
