@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from .comparing import METHOD_NAMES, asking, distinct, of
+from .comparing import METHOD_NAMES, asking, distinct, of, pretrained_starts
 from .runs import Result
 
 
@@ -22,6 +22,16 @@ def changed_by_stage(results: list[Result]) -> dict[str, list[Result]]:
         largest = distinct(of(runs, method=method), "labels")[-1]
         stages[METHOD_NAMES[method]] = of(runs, method=method, labels=largest)
     return stages
+
+
+def fine_tuned(results: list[Result]) -> Iterator[list[Result]]:
+    """Two seeds or more of full fine-tuning, from each pretrained start, at the fewest labels and at the most."""
+    for start in pretrained_starts(results):
+        runs = of(asking(results, "labels"), method="full", start=start)
+        counts = distinct(runs, "labels")
+        for labels in dict.fromkeys((*counts[:1], *counts[-1:])):
+            if len(found := of(runs, labels=labels)) > 1:
+                yield found
 
 
 def labels_of(runs: Sequence[Result]) -> str:

@@ -9,14 +9,14 @@ import numpy as np
 
 from ...run.tables import Table
 from ..charts import heat_map
-from ..comparing import METHOD_NAMES, START_NAMES, asking, distinct, of, opening, pretrained_starts
+from ..comparing import METHOD_NAMES, START_NAMES, opening
 from ..finding import Finding
 from ..intervals import paired_difference
 from ..label_grid import LABELS
 from ..page import Section
 from ..question import Question
 from ..runs import Result
-from ..stages import changed_by_stage, group_order, halves, labels_of, layer_changes, mean_change
+from ..stages import changed_by_stage, fine_tuned, group_order, halves, labels_of, layer_changes, mean_change
 
 
 def moves(results: list[Result], rows: int) -> Section | None:
@@ -87,16 +87,6 @@ def findings(results: list[Result]) -> Iterator[Finding]:
             f"fine-tuning from {START_NAMES[runs[0]['start']]}, {labels_of(runs)})",
             *paired_difference(upper, lower), len(runs),
         )  # fmt: skip
-
-
-def fine_tuned(results: list[Result]) -> Iterator[list[Result]]:
-    """Two seeds or more of full fine-tuning, from each pretrained start, at the fewest labels and at the most."""
-    for start in pretrained_starts(results):
-        runs = of(asking(results, "labels"), method="full", start=start)
-        counts = distinct(runs, "labels")
-        for labels in dict.fromkeys((*counts[:1], *counts[-1:])):
-            if len(found := of(runs, labels=labels)) > 1:
-                yield found
 
 
 QUESTION = Question(LABELS, moves)

@@ -12,8 +12,7 @@ from ..label_grid import LABELS
 from ..page import Section
 from ..question import Question
 from ..runs import Result
-from ..stages import changed_by_stage, labels_of
-from .moves import fine_tuned
+from ..stages import changed_by_stage, fine_tuned, labels_of
 
 MOST_NAMES = 13  # that the axis has room for
 
