@@ -24,7 +24,7 @@ from ..models.pretrained import load_config, weights_fingerprint
 from ..models.tokenization import load_tokenizer
 from ..run.checkpoints import only_run_in
 from ..run.errors import UserError
-from ..run.launch import launched_precision
+from ..run.launch import launched_precision, precision_of_device
 from ..text.builtin_corpora import SOURCES
 from ..text.corpora import corpus_fingerprint, load_corpus
 from ..text.repeats import repeated_rows
@@ -222,8 +222,8 @@ class Experiment(TitleQuestions):
 
     @property
     def precision(self) -> str:
-        """The launch decides it, for the experiment has no flag of its own."""
-        return launched_precision(use_cpu=not torch.accelerator.is_available())
+        """As its recipes choose it: the launch decides, else the device, for the experiment has no flag of its own."""
+        return launched_precision() or precision_of_device(use_cpu=not torch.accelerator.is_available())[0]
 
     def steps(self, labels: int) -> int:
         """Ten times the labels, about three times the steps: of 48 at 100 labels 107 at 500, and 215 at 2,000."""

@@ -21,6 +21,7 @@ from ..text.streaming import StreamedChunks
 from .callbacks import GiveBackHoles, SetEpoch
 from .checkpointing import CheckpointedTrainer
 from .metrics import MEAN_LOSS
+from .progress import show_progress
 from .samplers import LengthGroupedSampler, lengths_of
 
 
@@ -153,6 +154,7 @@ def train_and_evaluate(trainer: Trainer) -> dict[str, float]:
         with alone, end_of_training(trainer.stop):
             if args.overwrite and args.should_save and holds_run(trainer.run_dir):
                 forget_run(trainer.run_dir)
+            show_progress(trainer)
             results.update(trainer.train(resume_from_checkpoint=checkpoint).metrics)
     if args.do_eval:
         results.update(trainer.evaluate())
