@@ -17,8 +17,8 @@ SECONDS_BETWEEN_LINES = 30  # of a bar in a log file, where each state of it is 
 
 def show_progress(trainer: Trainer) -> None:
     """In the place of the Trainer's own: its bars stand inside one another, and its logs are printed dictionaries."""
-    for stock in (ProgressCallback, PrinterCallback):
-        trainer.remove_callback(stock)
+    for former in (ProgressCallback, PrinterCallback, Progress):
+        trainer.remove_callback(former)
     trainer.add_callback(Progress())
 
 

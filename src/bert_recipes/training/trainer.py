@@ -143,6 +143,7 @@ def train_and_evaluate(trainer: Trainer) -> dict[str, float]:
     Returns the results so far: `train_*` (with trained and frozen parameters and the peak memory) and `eval_*`.
     """
     args, results = trainer.args, {}
+    show_progress(trainer)
     if args.do_train:
         checkpoint = checkpoint_to_resume(args)
         if args.resume_from_checkpoint == "auto" and args.process_index == 0:
@@ -154,7 +155,6 @@ def train_and_evaluate(trainer: Trainer) -> dict[str, float]:
         with alone, end_of_training(trainer.stop):
             if args.overwrite and args.should_save and holds_run(trainer.run_dir):
                 forget_run(trainer.run_dir)
-            show_progress(trainer)
             results.update(trainer.train(resume_from_checkpoint=checkpoint).metrics)
     if args.do_eval:
         results.update(trainer.evaluate())
