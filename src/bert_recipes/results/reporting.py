@@ -24,11 +24,8 @@ from ..training.data import ClassificationData, PretrainingData
 from ..training.trainer import Trainer
 from .baseline import score_floors
 from .cards import front_matter, origin
-from .confusion import draw_confusion
-from .figures import draw_training
 from .inference import join_labels, name_predictions, predict, score_file
 from .next_steps import after_classifier, after_masked_lm, print_steps
-from .scatter import draw_scatter
 from .writing import write_file
 
 Results = dict[str, float]
@@ -55,6 +52,11 @@ def report_classifier(
 
     Returns the results with `test_*` added, and `majority_*` and `baseline_*` where `mark_to_beat` gave none.
     """
+    # matplotlib takes a second to import: not before the training's first line.
+    from .confusion import draw_confusion
+    from .figures import draw_training
+    from .scatter import draw_scatter
+
     args, test, output_dir = trainer.args, data.corpus["test"], Path(trainer.args.output_dir)
     regression = data.problem_type == REGRESSION
     if args.do_predict:
@@ -100,6 +102,8 @@ def report_masked_lm(
 
     Returns the results with `train_tokens_seen` added.
     """
+    from .figures import draw_training
+
     trainer.end()
     if not trainer.is_world_process_zero():
         return results
