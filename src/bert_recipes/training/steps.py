@@ -15,8 +15,8 @@ from .losses import MaskedLabels
 
 
 class SteppingTrainer(CheckpointedTrainer):
-    """`transformers.Trainer` whose steps wait for no GPU outside logging, evaluation and saving: stock counts labels and
-    tokens, and looks for padding and masked positions, on the device, and waits for each answer."""
+    """`transformers.Trainer` whose steps wait for no GPU outside logging, evaluation and saving: stock counts labels
+    and tokens, and looks for padding and masked positions, on the device, and waits for each answer."""
 
     def __init__(self, *, args: TrainingArguments, **kwargs):
         suit_device(args)  # before the accelerator is made
