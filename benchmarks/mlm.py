@@ -37,15 +37,17 @@ from transformers import (
     TrainingArguments,
 )
 
-from bert_recipes.arguments.arguments import DataArguments, MlmArguments, ModelArguments
-from bert_recipes.models.models import sparse_head
+from bert_recipes.arguments.data import DataArguments
+from bert_recipes.arguments.mlm import MlmArguments
+from bert_recipes.arguments.model import ModelArguments
 from bert_recipes.models.pretrained import EMBEDDED_MODELS
+from bert_recipes.models.sparse_head import sparse_head
 from bert_recipes.run.memory import peak_memory_mb
 from bert_recipes.text.builtin_corpora import load_builtin
 from bert_recipes.text.documents import load_documents
 from bert_recipes.text.masking import IGNORED
+from bert_recipes.training.assembling import masked_language_model_trainer
 from bert_recipes.training.data import load_pretraining_data
-from bert_recipes.training.training import masked_language_model_trainer
 
 VOCABULARY, BLOCK, MASKED = 21_128, 128, 0.15  # of bert-base-chinese; what BERT saw most of; run_mlm.py's default
 SIZES = {"4x256": (4, 256, 32), "12x768": (12, 768, 8)}  # layers, width, rows a step

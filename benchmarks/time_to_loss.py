@@ -25,9 +25,9 @@ from mlm import MASKED, SIZES, TakeTurns, joined_blocks, model_of, our_trainer, 
 from torch.nn import functional
 from transformers import AutoTokenizer, BertForMaskedLM, DataCollatorForLanguageModeling, PrinterCallback
 
-from bert_recipes.arguments.arguments import DataArguments
-from bert_recipes.models.models import attend_to_neighbours, guess_by_frequency
+from bert_recipes.arguments.data import DataArguments
 from bert_recipes.models.pretrained import EMBEDDED_MODELS
+from bert_recipes.models.starting_weights import attend_to_neighbours, guess_by_frequency
 from bert_recipes.text.documents import load_documents
 from bert_recipes.text.masking import IGNORED
 

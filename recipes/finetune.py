@@ -4,12 +4,16 @@ accelerate launch recipes/finetune.py
 accelerate launch recipes/finetune.py --config recipes/configs/title_text.yaml --learning_rate 3e-4
 """
 
-from bert_recipes.arguments.arguments import FinetuneArguments, LabelledDataArguments, ModelArguments, parse
-from bert_recipes.models.models import load_classifier
+from bert_recipes.arguments.classifier import FinetuneArguments
+from bert_recipes.arguments.data import LabelledDataArguments
+from bert_recipes.arguments.model import ModelArguments
+from bert_recipes.arguments.parse import parse
+from bert_recipes.models.classifiers import load_classifier
 from bert_recipes.results.reporting import report_classifier
 from bert_recipes.run.errors import run
+from bert_recipes.training.assembling import classifier_trainer
 from bert_recipes.training.data import load_classification_data
-from bert_recipes.training.training import classifier_trainer, train_and_evaluate
+from bert_recipes.training.trainer import train_and_evaluate
 
 
 def main(argv=None):

@@ -4,13 +4,17 @@ accelerate launch recipes/lora.py
 accelerate launch recipes/lora.py --model_name_or_path outputs/mlm_pretrain --lora_r 16 --use_rslora
 """
 
-from bert_recipes.arguments.arguments import LabelledDataArguments, LoraArguments, ModelArguments, parse
+from bert_recipes.arguments.classifier import LoraArguments
+from bert_recipes.arguments.data import LabelledDataArguments
+from bert_recipes.arguments.model import ModelArguments
+from bert_recipes.arguments.parse import parse
 from bert_recipes.models.adapters import add_lora, save_lora
-from bert_recipes.models.models import load_classifier
+from bert_recipes.models.classifiers import load_classifier
 from bert_recipes.results.reporting import report_classifier
 from bert_recipes.run.errors import run
+from bert_recipes.training.assembling import classifier_trainer
 from bert_recipes.training.data import load_classification_data
-from bert_recipes.training.training import classifier_trainer, train_and_evaluate
+from bert_recipes.training.trainer import train_and_evaluate
 
 
 def main(argv=None):

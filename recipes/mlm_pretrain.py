@@ -4,12 +4,16 @@ accelerate launch recipes/mlm_pretrain.py
 accelerate launch recipes/mlm_pretrain.py --model_name_or_path google-bert/bert-base-chinese --train_file mine.txt
 """
 
-from bert_recipes.arguments.arguments import DataArguments, MlmArguments, ModelArguments, parse
-from bert_recipes.models.models import load_masked_lm
+from bert_recipes.arguments.data import DataArguments
+from bert_recipes.arguments.mlm import MlmArguments
+from bert_recipes.arguments.model import ModelArguments
+from bert_recipes.arguments.parse import parse
+from bert_recipes.models.masked_lm import load_masked_lm
 from bert_recipes.results.reporting import report_masked_lm
 from bert_recipes.run.errors import run
+from bert_recipes.training.assembling import masked_language_model_trainer
 from bert_recipes.training.data import load_pretraining_data
-from bert_recipes.training.training import masked_language_model_trainer, train_and_evaluate
+from bert_recipes.training.trainer import train_and_evaluate
 
 
 def main(argv=None):

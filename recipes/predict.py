@@ -4,15 +4,16 @@ accelerate launch recipes/predict.py --input_file reviews.csv --output_file labe
 accelerate launch recipes/predict.py --model_name_or_path outputs/lora --input_file a.jsonl --output_file b.csv
 """
 
-from bert_recipes.arguments.arguments import PredictArguments, parse
-from bert_recipes.models.models import load_trained_classifier
+from bert_recipes.arguments.parse import parse
+from bert_recipes.arguments.predict import PredictArguments
+from bert_recipes.models.classifiers import load_trained_classifier
 from bert_recipes.results.inference import predict, read_input
 from bert_recipes.results.reporting import report_predictions
 from bert_recipes.results.writing import check_output
 from bert_recipes.run.errors import run
 from bert_recipes.text.data_summary import tell_of_rows
 from bert_recipes.text.encoding import encode_texts
-from bert_recipes.training.training import classifier_trainer
+from bert_recipes.training.assembling import classifier_trainer
 
 
 def main(argv=None):

@@ -6,7 +6,9 @@ accelerate launch recipes/split.py --full --experiments labels --methods full,tf
 
 from pathlib import Path
 
-from bert_recipes.arguments.arguments import LabelledDataArguments, ModelArguments, parse
+from bert_recipes.arguments.data import LabelledDataArguments
+from bert_recipes.arguments.model import ModelArguments
+from bert_recipes.arguments.parse import parse
 from bert_recipes.arguments.split_arguments import SplitArguments
 from bert_recipes.experiment.experiments import Experiment
 from bert_recipes.experiment.report import page_where_it_stops, report_split

@@ -14,7 +14,9 @@ from accelerate.utils.other import get_free_port
 from conftest import ROOT, execute, short
 from transformers import AutoModel
 
-from bert_recipes.arguments.arguments import FinetuneArguments, LabelledDataArguments, LoraArguments, ModelArguments
+from bert_recipes.arguments.classifier import FinetuneArguments, LoraArguments
+from bert_recipes.arguments.data import LabelledDataArguments
+from bert_recipes.arguments.model import ModelArguments
 from bert_recipes.arguments.parser import RecipeParser
 
 FOLDER = "recipes/accelerate"
@@ -161,7 +163,7 @@ def test_one_process_on_a_cpu(tiny_model, tmp_path):
 
 WHO_IS_THERE = """
 import sys
-from bert_recipes.arguments.arguments import RecipeArguments
+from bert_recipes.arguments.recipe import RecipeArguments
 from bert_recipes.run.errors import leave_group
 
 args = RecipeArguments(output_dir=sys.argv[1], use_cpu=True)

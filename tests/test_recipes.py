@@ -16,7 +16,7 @@ from processes import run_recipe, said, start, statuses
 from safetensors.torch import load_file
 from transformers import BertConfig, pipeline
 
-from bert_recipes.arguments.arguments import DataArguments, LabelledDataArguments
+from bert_recipes.arguments.data import DataArguments, LabelledDataArguments
 from bert_recipes.models import tokenization
 from bert_recipes.results.baseline import score_majority
 from bert_recipes.results.reporting import without_tokens

@@ -4,18 +4,14 @@ import re
 import pytest
 import torch
 
-from bert_recipes.arguments.arguments import (
-    DataArguments,
-    FinetuneArguments,
-    LabelledDataArguments,
-    LoraArguments,
-    MlmArguments,
-    ModelArguments,
-    PredictArguments,
-    parse,
-)
+from bert_recipes.arguments.classifier import FinetuneArguments, LoraArguments
+from bert_recipes.arguments.data import DataArguments, LabelledDataArguments
 from bert_recipes.arguments.former_names import FORMER_NAMES
+from bert_recipes.arguments.mlm import MlmArguments
+from bert_recipes.arguments.model import ModelArguments
+from bert_recipes.arguments.parse import parse
 from bert_recipes.arguments.parser import RecipeParser
+from bert_recipes.arguments.predict import PredictArguments
 from bert_recipes.run.errors import UserError
 from bert_recipes.run.launch import refuse_separate_runs
 

@@ -14,7 +14,7 @@ RECIPES = sorted((ROOT / "recipes").glob("*.py"))
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_the_names_are_those_of_the_parser(path, monkeypatch):
     seen = []
-    monkeypatch.setattr("bert_recipes.arguments.arguments.RecipeParser", lambda types: seen.append(types) or 1 / 0)
+    monkeypatch.setattr("bert_recipes.arguments.parse.RecipeParser", lambda types: seen.append(types) or 1 / 0)
     with pytest.raises(ZeroDivisionError):
         recipe(path.stem).main([])
     options = {name.removeprefix("--") for name in RecipeParser(seen[0])._option_string_actions if "-" not in name[2:]}
@@ -53,7 +53,7 @@ def test_what_is_right_and_what_is_another_programs_is_let_through(tmp_path):
 def test_torch_is_not_imported_for_a_typo():
     code = (
         "import sys; sys.argv = ['recipes/finetune.py', '--learning_rat', '1']\n"
-        "try:\n    import bert_recipes.arguments.arguments\n"
+        "try:\n    import bert_recipes.arguments.parse\n"
         "except SystemExit as end:\n    print(end.code, 'torch' in sys.modules)"
     )
     done = execute(sys.executable, "-c", code)

@@ -16,7 +16,9 @@ from transformers import (
     RobertaConfig,
 )
 
-from bert_recipes.arguments.arguments import DataArguments, MlmArguments, ModelArguments
+from bert_recipes.arguments.data import DataArguments
+from bert_recipes.arguments.mlm import MlmArguments
+from bert_recipes.arguments.model import ModelArguments
 from bert_recipes.experiment.evidence import (
     effective_rank,
     linear_cka,
@@ -26,7 +28,8 @@ from bert_recipes.experiment.evidence import (
     similarity_by_layer,
     weight_changes,
 )
-from bert_recipes.models.models import load_classifier, load_masked_lm
+from bert_recipes.models.classifiers import load_classifier
+from bert_recipes.models.masked_lm import load_masked_lm
 from bert_recipes.run.errors import UserError
 from bert_recipes.text.documents import load_documents
 from bert_recipes.training.data import load_pretraining_data

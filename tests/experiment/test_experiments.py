@@ -11,7 +11,9 @@ from conftest import ROOT, recipe
 from scipy import stats
 from transformers import AlbertConfig, BertForMaskedLM, BertModel, GPT2Config, RobertaConfig
 
-from bert_recipes.arguments.arguments import LabelledDataArguments, ModelArguments, parse
+from bert_recipes.arguments.data import LabelledDataArguments
+from bert_recipes.arguments.model import ModelArguments
+from bert_recipes.arguments.parse import parse
 from bert_recipes.arguments.split_arguments import SplitArguments
 from bert_recipes.experiment.experiments import Experiment
 from bert_recipes.experiment.forecast import Progress

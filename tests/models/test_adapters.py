@@ -5,9 +5,11 @@ from safetensors.torch import load_file
 from torch.nn import functional
 from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassification, DistilBertConfig
 
-from bert_recipes.arguments.arguments import CheckpointArguments, LoraArguments, ModelArguments
+from bert_recipes.arguments.classifier import LoraArguments
+from bert_recipes.arguments.model import CheckpointArguments, ModelArguments
 from bert_recipes.models.adapters import add_lora, save_lora
-from bert_recipes.models.models import count_parameters, load_classifier, load_trained_classifier
+from bert_recipes.models.classifiers import load_classifier, load_trained_classifier
+from bert_recipes.models.pretrained import count_parameters
 from bert_recipes.run.errors import UserError
 
 TEXTS = ["房间很干净，服务也好。", "这本书不值得买，纸张太差", "电池只能用两个小时"]

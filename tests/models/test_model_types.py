@@ -24,8 +24,10 @@ from transformers import (
     XLMRobertaTokenizer,
 )
 
-from bert_recipes.arguments.arguments import CheckpointArguments, LabelledDataArguments, ModelArguments
-from bert_recipes.models.models import load_masked_lm, load_trained_classifier
+from bert_recipes.arguments.data import LabelledDataArguments
+from bert_recipes.arguments.model import CheckpointArguments, ModelArguments
+from bert_recipes.models.classifiers import load_trained_classifier
+from bert_recipes.models.masked_lm import load_masked_lm
 from bert_recipes.text.corpora import load_corpus
 
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}

@@ -22,18 +22,16 @@ from transformers import (
     pipeline,
 )
 
-from bert_recipes.arguments.arguments import DataArguments, MlmArguments, ModelArguments
+from bert_recipes.arguments.data import DataArguments
+from bert_recipes.arguments.mlm import MlmArguments
+from bert_recipes.arguments.model import ModelArguments
 from bert_recipes.arguments.problems import MULTI_LABEL, SINGLE_LABEL
 from bert_recipes.experiment.evidence import loss_with_head
-from bert_recipes.models.models import (
-    count_parameters,
-    guess_by_frequency,
-    load_classifier,
-    load_masked_lm,
-    names_as_trained,
-    sparse_head,
-)
-from bert_recipes.models.pretrained import EMBEDDED_MODELS
+from bert_recipes.models.classifiers import load_classifier, names_as_trained
+from bert_recipes.models.masked_lm import load_masked_lm
+from bert_recipes.models.pretrained import EMBEDDED_MODELS, count_parameters
+from bert_recipes.models.sparse_head import sparse_head
+from bert_recipes.models.starting_weights import guess_by_frequency
 from bert_recipes.run.errors import UserError
 from bert_recipes.text.chunks import chunk_documents
 from bert_recipes.text.documents import load_documents

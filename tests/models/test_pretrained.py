@@ -8,9 +8,11 @@ import torch
 from conftest import refusal
 from safetensors.torch import load_file, save_file
 
-from bert_recipes.arguments.arguments import CheckpointArguments, LoraArguments, ModelArguments
+from bert_recipes.arguments.classifier import LoraArguments
+from bert_recipes.arguments.model import CheckpointArguments, ModelArguments
 from bert_recipes.models.adapters import add_lora, save_lora
-from bert_recipes.models.models import load_classifier, load_masked_lm, load_trained_classifier
+from bert_recipes.models.classifiers import load_classifier, load_trained_classifier
+from bert_recipes.models.masked_lm import load_masked_lm
 from bert_recipes.models.tokenization import load_tokenizer
 
 

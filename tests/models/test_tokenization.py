@@ -4,7 +4,7 @@ from conftest import refusal
 from tokenizers import SentencePieceUnigramTokenizer
 from transformers import AlbertConfig, AutoTokenizer, BertConfig, BertForSequenceClassification, RobertaConfig
 
-from bert_recipes.arguments.arguments import CheckpointArguments
+from bert_recipes.arguments.model import CheckpointArguments
 from bert_recipes.models.tokenization import load_tokenizer
 
 

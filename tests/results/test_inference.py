@@ -3,13 +3,15 @@ import pytest
 import torch
 from datasets import Dataset
 
-from bert_recipes.arguments.arguments import ModelArguments, PredictArguments, RecipeArguments
+from bert_recipes.arguments.model import ModelArguments
+from bert_recipes.arguments.predict import PredictArguments
 from bert_recipes.arguments.problems import MULTI_LABEL, SINGLE_LABEL
-from bert_recipes.models.models import load_classifier
+from bert_recipes.arguments.recipe import RecipeArguments
+from bert_recipes.models.classifiers import load_classifier
 from bert_recipes.results.inference import name_predictions, predict, score_file
 from bert_recipes.text.encoding import encode_texts
 from bert_recipes.text.files import Table
-from bert_recipes.training.training import classifier_trainer
+from bert_recipes.training.assembling import classifier_trainer
 
 TEXTS = ["好", "房间很干净，服务态度也特别好，下次还来", "不推荐", "电池不行。" * 20, "书不错"]
 

@@ -23,7 +23,7 @@ from conftest import ROOT, recipe, tools_first
 from processes import run_recipe, said, start, statuses
 from safetensors.torch import load_file
 
-from bert_recipes.arguments.arguments import FinetuneArguments
+from bert_recipes.arguments.classifier import FinetuneArguments
 from bert_recipes.run.checkpoints import (
     MANIFEST,
     checkpoint_to_resume,
@@ -38,7 +38,7 @@ from bert_recipes.run.checkpoints import (
     written_whole,
 )
 from bert_recipes.run.errors import UserError, run
-from bert_recipes.training.training import Trainer
+from bert_recipes.training.trainer import Trainer
 
 STEPS = 24
 OPTIONS = [

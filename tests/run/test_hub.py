@@ -16,7 +16,9 @@ from huggingface_hub import ModelCard
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForSequenceClassification
 
-from bert_recipes.arguments.arguments import FACTS_OF_RUN, DataArguments, LabelledDataArguments, ModelArguments
+from bert_recipes.arguments.data import DataArguments, LabelledDataArguments
+from bert_recipes.arguments.model import ModelArguments
+from bert_recipes.arguments.parse import FACTS_OF_RUN
 from bert_recipes.results.cards import front_matter
 from bert_recipes.run.errors import UserError
 

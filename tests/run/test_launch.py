@@ -8,7 +8,9 @@ import pytest
 from conftest import execute, recipe, short
 from processes import run_recipe, said, start, statuses
 
-from bert_recipes.arguments.arguments import DataArguments, MlmArguments, ModelArguments
+from bert_recipes.arguments.data import DataArguments
+from bert_recipes.arguments.mlm import MlmArguments
+from bert_recipes.arguments.model import ModelArguments
 from bert_recipes.models.tokenization import load_or_train_tokenizer
 from bert_recipes.run.checkpoints import checkpoints_of
 from bert_recipes.run.errors import leave_group

@@ -7,7 +7,8 @@ import pytest
 from datasets import Dataset, DatasetDict
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-from bert_recipes.arguments.arguments import DataArguments, MlmArguments
+from bert_recipes.arguments.data import DataArguments
+from bert_recipes.arguments.mlm import MlmArguments
 from bert_recipes.run.errors import UserError
 from bert_recipes.text import chunks as chunks_module
 from bert_recipes.text.chunks import NO_WORD, Chunker, chunk_documents, sentence_ends

@@ -13,7 +13,7 @@ import pandas
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 
-from bert_recipes.arguments.arguments import DataArguments, LabelledDataArguments
+from bert_recipes.arguments.data import DataArguments, LabelledDataArguments
 from bert_recipes.run.errors import UserError
 from bert_recipes.text import builtin_corpora
 from bert_recipes.text.builtin_corpora import DATELINE, SOURCES, load_builtin

@@ -6,17 +6,13 @@ import pytest
 from conftest import recipe, short
 from datasets import Dataset, DatasetDict
 
-from bert_recipes.arguments.arguments import DataArguments, LabelledDataArguments, MlmArguments, ModelArguments
+from bert_recipes.arguments.data import DataArguments, LabelledDataArguments
+from bert_recipes.arguments.mlm import MlmArguments
+from bert_recipes.arguments.model import ModelArguments
 from bert_recipes.text.corpora import load_corpus
-from bert_recipes.text.data_summary import (
-    MOST_TOKENS,
-    MOST_UNKNOWN,
-    repeated_rows,
-    tell_of_rows,
-    tokens_a_word,
-    unknown_share,
-)
+from bert_recipes.text.data_summary import MOST_TOKENS, MOST_UNKNOWN, tell_of_rows, tokens_a_word, unknown_share
 from bert_recipes.text.encoding import encode_texts, train_tokenizer
+from bert_recipes.text.repeats import repeated_rows
 from bert_recipes.training.data import load_classification_data, load_pretraining_data
 
 ENGLISH = [

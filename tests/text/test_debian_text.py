@@ -16,18 +16,16 @@ import pytest
 from bert_recipes.run.errors import UserError, run
 from bert_recipes.text import debian_text
 from bert_recipes.text.builtin_corpora import load_builtin, normalise
-from bert_recipes.text.debian_text import (
+from bert_recipes.text.debian_formats import (
     is_prose,
-    licence_lines,
-    main,
     read_catalogue,
     read_fortunes,
     read_manual_page,
     read_markup,
     read_tex,
-    rows_of,
     tidy,
 )
+from bert_recipes.text.debian_text import licence_lines, main, rows_of
 
 needs_dpkg = pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="needs dpkg-deb, which Debian has")
 

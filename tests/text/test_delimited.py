@@ -6,7 +6,8 @@ import csv
 
 import pytest
 
-from bert_recipes.arguments.arguments import DataArguments, LabelledDataArguments, PredictArguments
+from bert_recipes.arguments.data import DataArguments, LabelledDataArguments
+from bert_recipes.arguments.predict import PredictArguments
 from bert_recipes.results.inference import read_input
 from bert_recipes.run.errors import UserError
 from bert_recipes.text.columns import read_texts

@@ -5,7 +5,7 @@ import json
 import pytest
 from datasets import load_dataset
 
-from bert_recipes.arguments.arguments import DataArguments
+from bert_recipes.arguments.data import DataArguments
 from bert_recipes.run.errors import UserError
 from bert_recipes.text.documents import load_documents, load_validation
 

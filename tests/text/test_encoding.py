@@ -1,6 +1,6 @@
 from datasets import Dataset
 
-from bert_recipes.arguments.arguments import DataArguments
+from bert_recipes.arguments.data import DataArguments
 from bert_recipes.text.documents import load_documents
 from bert_recipes.text.encoding import encode_texts, gb2312_characters, train_tokenizer
 

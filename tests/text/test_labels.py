@@ -7,7 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from bert_recipes.arguments.arguments import LabelledDataArguments, ModelArguments, PredictArguments
+from bert_recipes.arguments.data import LabelledDataArguments
+from bert_recipes.arguments.model import ModelArguments
+from bert_recipes.arguments.predict import PredictArguments
 from bert_recipes.arguments.problems import MULTI_LABEL, SINGLE_LABEL
 from bert_recipes.results.inference import score_file
 from bert_recipes.run.errors import UserError

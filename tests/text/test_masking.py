@@ -5,7 +5,7 @@ import pytest
 import torch
 from datasets import Dataset
 
-from bert_recipes.arguments.arguments import DataArguments
+from bert_recipes.arguments.data import DataArguments
 from bert_recipes.text import masking
 from bert_recipes.text.chunks import Chunker
 from bert_recipes.text.documents import load_documents

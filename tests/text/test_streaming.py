@@ -10,7 +10,8 @@ import psutil
 import pytest
 from conftest import ROOT, execute
 
-from bert_recipes.arguments.arguments import DataArguments, MlmArguments
+from bert_recipes.arguments.data import DataArguments
+from bert_recipes.arguments.mlm import MlmArguments
 from bert_recipes.run.errors import UserError
 from bert_recipes.text import streaming
 from bert_recipes.text.documents import load_documents

@@ -10,7 +10,9 @@ import torch
 from conftest import recipe, refusal
 from transformers import AutoConfig, BertForSequenceClassification, EvalPrediction, pipeline
 
-from bert_recipes.arguments.arguments import FinetuneArguments, LabelledDataArguments, parse
+from bert_recipes.arguments.classifier import FinetuneArguments
+from bert_recipes.arguments.data import LabelledDataArguments
+from bert_recipes.arguments.parse import parse
 from bert_recipes.text.corpora import load_corpus
 from bert_recipes.training.losses import classification_loss
 from bert_recipes.training.metrics import regression_metrics

@@ -7,26 +7,20 @@ from safetensors.torch import load_file
 from torch.nn import functional
 from transformers.trainer_utils import IntervalStrategy
 
-from bert_recipes.arguments.arguments import (
-    DataArguments,
-    FinetuneArguments,
-    LabelledDataArguments,
-    MlmArguments,
-    ModelArguments,
-    parse,
-)
-from bert_recipes.models.models import load_classifier, load_masked_lm
+from bert_recipes.arguments.classifier import FinetuneArguments
+from bert_recipes.arguments.data import DataArguments, LabelledDataArguments
+from bert_recipes.arguments.mlm import MlmArguments
+from bert_recipes.arguments.model import ModelArguments
+from bert_recipes.arguments.parse import parse
+from bert_recipes.models.classifiers import load_classifier
+from bert_recipes.models.masked_lm import load_masked_lm
 from bert_recipes.run.errors import UserError
 from bert_recipes.text.documents import load_documents
 from bert_recipes.text.masking import IGNORED
+from bert_recipes.training.assembling import classifier_trainer, masked_language_model_trainer, suitable_learning_rate
 from bert_recipes.training.data import load_classification_data, load_pretraining_data
-from bert_recipes.training.training import (
-    LengthGroupedSampler,
-    classifier_trainer,
-    masked_language_model_trainer,
-    suitable_learning_rate,
-    train_and_evaluate,
-)
+from bert_recipes.training.samplers import LengthGroupedSampler
+from bert_recipes.training.trainer import train_and_evaluate
 from bert_recipes.training.training_length import choose_length
 
 

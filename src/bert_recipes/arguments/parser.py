@@ -38,7 +38,8 @@ class RecipeParser(HfArgumentParser):
     def _add_dataclass_arguments(self, dtype):
         if not issubclass(dtype, transformers.TrainingArguments):
             return super()._add_dataclass_arguments(dtype)
-        own = {name for base in dtype.__mro__ if base.__module__ == dtype.__module__ for name in base.__annotations__}
+        ours = [base for base in dtype.__mro__ if base.__module__.startswith("bert_recipes.")]
+        own = {name for base in ours for name in base.__annotations__}
         recipe = self.add_argument_group("recipe")
         inherited = self.add_argument_group("everything else of transformers.TrainingArguments")
         types = get_type_hints(dtype)

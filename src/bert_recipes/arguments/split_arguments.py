@@ -9,7 +9,7 @@ import torch
 
 from ..run.errors import UserError
 from ..run.launch import available_cores, launched_processes
-from .arguments import FinetuneArguments, LoraArguments
+from .classifier import FinetuneArguments, LoraArguments
 
 STARTS = ("random", "base", "continued")
 METHODS = ("full", "lora", "head_only", "tfidf")

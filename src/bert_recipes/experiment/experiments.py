@@ -13,24 +13,22 @@ import torch
 from datasets import DatasetDict
 from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerBase
 
-from ..arguments.arguments import (
-    LabelledDataArguments,
-    MlmArguments,
-    ModelArguments,
-    split_names,
-)
+from ..arguments.columns import split_names
+from ..arguments.data import LabelledDataArguments
+from ..arguments.mlm import MlmArguments
+from ..arguments.model import ModelArguments
 from ..arguments.problems import REGRESSION
 from ..arguments.split_arguments import RECIPES, SIZES, SplitArguments
-from ..models.models import class_for, has_masked_lm_head, weights_fingerprint
-from ..models.pretrained import load_config
+from ..models.masked_lm import class_for, has_masked_lm_head
+from ..models.pretrained import load_config, weights_fingerprint
 from ..models.tokenization import load_tokenizer
 from ..run.checkpoints import only_run_in
 from ..run.errors import UserError
 from ..run.launch import launched_precision
 from ..text.builtin_corpora import SOURCES
 from ..text.corpora import corpus_fingerprint, load_corpus
-from ..text.data_summary import repeated_rows
-from ..training.training import suitable_learning_rate
+from ..text.repeats import repeated_rows
+from ..training.assembling import suitable_learning_rate
 from .evidence import parameter_groups
 from .folds import files_flags, label_set, write_splits
 from .forecast import Progress, in_words, seconds_a_token, tokens_a_row

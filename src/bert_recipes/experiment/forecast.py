@@ -12,7 +12,7 @@ from datasets import Dataset
 from tqdm import tqdm
 from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerBase
 
-from ..arguments.arguments import ModelArguments
+from ..arguments.model import ModelArguments
 from ..models.pretrained import load_config
 from .workers import call_each
 

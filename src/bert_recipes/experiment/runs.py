@@ -21,23 +21,16 @@ from typing import NoReturn
 import pandas
 import torch
 from datasets import Dataset, DatasetDict
-from transformers import (
-    AutoModelForSequenceClassification,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-    TrainerCallback,
-)
+from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 from transformers.trainer import DEFAULT_CALLBACKS
 
-from ..arguments.arguments import (
-    DataArguments,
-    FinetuneArguments,
-    LabelledDataArguments,
-    MlmArguments,
-    ModelArguments,
-    parse,
-)
-from ..models.models import has_masked_lm_head, load_classifier, load_masked_lm
+from ..arguments.classifier import FinetuneArguments
+from ..arguments.data import DataArguments, LabelledDataArguments
+from ..arguments.mlm import MlmArguments
+from ..arguments.model import ModelArguments
+from ..arguments.parse import parse
+from ..models.classifiers import load_classifier
+from ..models.masked_lm import has_masked_lm_head, load_masked_lm
 from ..models.tokenization import load_tokenizer
 from ..results.baseline import score_baseline, score_majority
 from ..run.errors import LostProcess, UserError

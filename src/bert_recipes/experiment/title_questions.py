@@ -12,22 +12,14 @@ from pathlib import Path
 import pandas
 from datasets import Dataset, DatasetDict
 
-from ..arguments.arguments import FinetuneArguments, LabelledDataArguments
+from ..arguments.classifier import FinetuneArguments
+from ..arguments.data import LabelledDataArguments
 from ..models.pretrained import load_config
 from ..run.errors import UserError
 from ..text.builtin_corpora import drop_leaks
 from ..text.corpora import load_corpus
-from ..training.training import suitable_learning_rate
-from .folds import (
-    FOLDS,
-    Splits,
-    contiguous_folds,
-    drop_repeats,
-    files_flags,
-    label_set,
-    shuffled_within,
-    write_splits,
-)
+from ..training.assembling import suitable_learning_rate
+from .folds import FOLDS, Splits, contiguous_folds, drop_repeats, files_flags, label_set, shuffled_within, write_splits
 from .runs import Result, Run, with_seed
 
 PASSES = (1, 2, 4, 8, 16)

@@ -10,7 +10,8 @@ from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
 from safetensors import safe_open
 from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
-from ..arguments.arguments import CheckpointArguments, LoraArguments
+from ..arguments.classifier import LoraArguments
+from ..arguments.model import CheckpointArguments
 from ..run.errors import UserError
 from .pretrained import load_config, load_model
 from .tokenization import load_tokenizer

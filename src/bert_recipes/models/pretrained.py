@@ -14,9 +14,10 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, PreTrainedModel
 from transformers.utils import logging
 
-from ..arguments.arguments import CheckpointArguments
+from ..arguments.model import CheckpointArguments
 from ..run.errors import UserError, tell
 from ..run.hub import reason
+from ..text.corpora import sha256
 
 EMBEDDED_MODELS = Path(__file__).parents[1] / "assets"
 # What DataParallel and torch.compile put in front of every name of a model that is saved as they have wrapped it.
@@ -166,3 +167,18 @@ def new_parts(model: PreTrainedModel, loading: dict[str, Any], head: str) -> lis
 def say_what_is_new(parts: Iterable[str], name: str) -> None:
     for part in parts:
         tell(f"{name} has no {part}: a new one starts from random weights")
+
+
+def weights_fingerprint(model_args: CheckpointArguments) -> str:
+    """sha256 of the weights' files in their order, or of a Hub model the commit that is loaded."""
+    folder = Path(resolve(model_args.model_name_or_path))
+    if not folder.exists():
+        return load_config(model_args)._commit_hash
+    return " ".join(sha256(str(path)) for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")]))
+
+
+def count_parameters(model: torch.nn.Module) -> tuple[int, int]:
+    """Trained and frozen weights; peft's idle copies of the modules that it trains in full are no part of the model."""
+    used = [parameter for name, parameter in model.named_parameters() if ".original_module." not in name]
+    trained = sum(parameter.numel() for parameter in used if parameter.requires_grad)
+    return trained, sum(parameter.numel() for parameter in used) - trained

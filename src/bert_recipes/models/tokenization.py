@@ -10,7 +10,8 @@ from accelerate.utils import broadcast_object_list
 from transformers import AutoTokenizer, PretrainedConfig, PreTrainedTokenizerBase
 from transformers.utils import cached_file
 
-from ..arguments.arguments import CheckpointArguments, MlmArguments, ModelArguments
+from ..arguments.mlm import MlmArguments
+from ..arguments.model import CheckpointArguments, ModelArguments
 from ..run.checkpoints import checkpoint_to_resume
 from ..run.errors import UserError, tell
 from ..text.encoding import PAD_TO_MULTIPLE_OF, train_tokenizer

@@ -10,7 +10,8 @@ from huggingface_hub import EvalResult, ModelCardData, hf_hub_download, try_to_l
 from huggingface_hub.errors import HTTPError
 from huggingface_hub.repocard import metadata_load
 
-from ..arguments.arguments import CheckpointArguments, DataArguments, ModelArguments
+from ..arguments.data import DataArguments
+from ..arguments.model import CheckpointArguments, ModelArguments
 from ..models.pretrained import resolve
 from ..text.builtin_corpora import SOURCES
 

@@ -9,7 +9,8 @@ from datasets import Dataset
 from scipy.special import expit, softmax
 from transformers import EvalPrediction
 
-from ..arguments.arguments import PredictArguments, split_names
+from ..arguments.columns import split_names
+from ..arguments.predict import PredictArguments
 from ..arguments.problems import MULTI_LABEL, REGRESSION
 from ..run.errors import UserError
 from ..text.columns import read_texts
@@ -18,7 +19,7 @@ from ..text.files import Table, read_table
 from ..text.labels import Labels, as_list, given_label_names, read_labels
 from ..text.numbers import read_numbers
 from ..training.metrics import MEAN_LOSS, classification_metrics, decide, regression_metrics
-from ..training.training import Trainer
+from ..training.trainer import Trainer
 
 LABEL_JOINT = ";"  # between the labels of a row that has several
 

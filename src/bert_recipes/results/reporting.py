@@ -12,14 +12,16 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from ..arguments.arguments import DataArguments, LabelledDataArguments, ModelArguments, PredictArguments
+from ..arguments.data import DataArguments, LabelledDataArguments
+from ..arguments.model import ModelArguments
+from ..arguments.predict import PredictArguments
 from ..arguments.problems import REGRESSION
 from ..run.hub import upload
 from ..run.tables import Table, as_markdown, print_table
 from ..text import files
 from ..text.corpora import corpus_fingerprint
 from ..training.data import ClassificationData, PretrainingData
-from ..training.training import Trainer
+from ..training.trainer import Trainer
 from .baseline import score_baseline, score_majority
 from .cards import front_matter, origin
 from .confusion import draw_confusion

@@ -15,7 +15,7 @@ from datasets.fingerprint import Hasher
 from tokenizers import Encoding
 from transformers import PreTrainedTokenizerBase
 
-from ..arguments.arguments import MlmArguments
+from ..arguments.mlm import MlmArguments
 from ..run.errors import UserError
 from ..run.launch import available_cores
 from .documents import code_fingerprint

@@ -11,7 +11,7 @@ from typing import Any
 import datasets
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 
-from ..arguments.arguments import DataArguments, LabelledDataArguments
+from ..arguments.data import DataArguments, LabelledDataArguments
 from ..arguments.problems import REGRESSION
 from ..run.errors import UserError
 from ..run.hub import reason, refusal_of_dataset

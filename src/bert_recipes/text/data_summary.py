@@ -8,20 +8,17 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
 from typing import ClassVar
 
 import numpy as np
-import pandas
 from datasets import Dataset, DatasetDict
 from transformers import PreTrainedTokenizerBase
 
 from ..run.tables import Table, as_markdown, print_table
-from .documents import keys
 from .encoding import join_columns
 from .labels import as_list
 from .masking import VALIDATION_MLM_PROBABILITY, MaskedChunks, column
-from .splits import texts_as_one
+from .repeats import repeated_documents, repeated_rows
 from .streaming import StreamedChunks
 
 # The embedded Chinese vocabulary reads 0.1 % of the reviews' tokens as [UNK], and two fifths of a text in traditional
@@ -34,7 +31,6 @@ MOST_TOKENS = 2.0  # a word
 SAMPLED_TEXTS, SAMPLED_CHARACTERS = 300, 500  # of a split, and of each text: a word's tokens to two digits
 WIDEST_SPREAD = 10  # standard deviation of a regression's labels
 NAMED_LABELS = 6  # in a line on the screen
-
 # Scripts that set no spaces between words: a character stands for a word.
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
 WORD = re.compile(f"[{UNSPACED}]|[^\\W{UNSPACED}]+")
@@ -216,45 +212,3 @@ def absent_labels(counts: dict[str, Counter[str]], label_names: Sequence[str], m
             effect = "count them as 0" if multi_label else "leave them out, but count one that is predicted as 0"
             which = f"{len(absent)} of the {len(label_names)} labels ({some})"
             yield f"{split}: no row has {which}; macro averages {effect}"
-
-
-def repeated_rows(corpus: DatasetDict, text_columns: list[str]) -> Iterator[str]:
-    """Rows whose texts differ in case, width and punctuation at most, in a split and across splits."""
-    rows = {
-        split: pandas.DataFrame(
-            {
-                "text": [hash(text) for text in texts_as_one(part, text_columns)],
-                "label": ["\n".join(sorted(as_list(label))) for label in part["label"][:]],
-            }
-        )
-        for split, part in corpus.items()
-    }
-    for split, part in rows.items():
-        if repeats := int(part["text"].duplicated().sum()):
-            torn = int((part.groupby("text")["label"].nunique() > 1).sum())
-            labels = f"; {torn:,} texts have different labels" if torn else ""
-            yield f"{split}: {repeats:,} of {len(part):,} rows repeat the text of an earlier one{labels}"
-    for earlier, later in combinations(rows, 2):
-        yield from repeats_of(rows[later], rows[earlier], later, earlier)
-
-
-def repeats_of(part: pandas.DataFrame, other: pandas.DataFrame, split: str, other_split: str) -> Iterator[str]:
-    repeats = part["text"].isin(other["text"])
-    if repeats.any():
-        same = part[repeats].merge(other.drop_duplicates(), on=["text", "label"])
-        torn = int(repeats.sum()) - len(same)
-        labels = f", {torn:,} of them under another label" if torn else ""
-        yield (
-            f"{split}: {repeats.sum():,} of {len(part):,} rows have a text that {other_split} has too{labels}: "
-            "their scores say nothing about new texts"
-        )
-
-
-def repeated_documents(documents: DatasetDict) -> Iterator[str]:
-    for split, part in documents.items():
-        if repeats := len(part) - len(np.unique(keys(part))):
-            yield f"{split}: {repeats:,} of {len(part):,} documents repeat an earlier one"
-    if "train" in documents:
-        repeats = int(np.isin(keys(documents["validation"]), keys(documents["train"])).sum())
-        if repeats:
-            yield f"validation: {repeats:,} documents are training documents too: they say nothing about new text"

@@ -12,7 +12,7 @@ import numpy as np
 from datasets import Dataset, DatasetDict, Features, Value
 from datasets.exceptions import DatasetGenerationError
 
-from ..arguments.arguments import DataArguments
+from ..arguments.data import DataArguments
 from ..run.errors import UserError
 from .builtin_corpora import normalise
 from .columns import find_column, read_texts

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..arguments.arguments import LabelledDataArguments, PredictArguments, split_names
+from ..arguments.columns import split_names
+from ..arguments.data import LabelledDataArguments
+from ..arguments.predict import PredictArguments
 from ..run.errors import UserError, tell
 from .columns import complain, find_column, plain
 from .files import Table

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from ..arguments.arguments import DataArguments, MlmArguments
+from ..arguments.data import DataArguments
+from ..arguments.mlm import MlmArguments
 from ..run.errors import UserError
 from .chunks import Chunker
 from .documents import checked

@@ -8,15 +8,12 @@ from dataclasses import dataclass
 from datasets import DatasetDict
 from transformers import PreTrainedTokenizerBase
 
-from ..arguments.arguments import (
-    DataArguments,
-    LabelledDataArguments,
-    MlmArguments,
-    ModelArguments,
-    split_names,
-)
+from ..arguments.columns import split_names
+from ..arguments.data import DataArguments, LabelledDataArguments
+from ..arguments.mlm import MlmArguments
+from ..arguments.model import ModelArguments
 from ..arguments.problems import MULTI_LABEL, REGRESSION, SINGLE_LABEL
-from ..models.models import names_as_trained
+from ..models.classifiers import names_as_trained
 from ..models.tokenization import load_or_train_tokenizer, load_tokenizer
 from ..run.errors import UserError
 from ..text.chunks import chunk_documents

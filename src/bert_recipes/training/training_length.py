@@ -6,7 +6,7 @@ import math
 
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
-from ..arguments.arguments import ClassifierArguments
+from ..arguments.classifier import ClassifierArguments
 from ..run.errors import tell
 
 PASSES = 2
