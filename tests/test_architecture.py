@@ -116,7 +116,7 @@ def rows_of_packages(text: str) -> dict[str, set[str]]:
 
 def names_in(text: str) -> set[str]:
     """What the page calls `package.module` or `package.module.function`."""
-    return set(re.findall(rf"`((?:{'|'.join(ORDER)})(?:\.\w+)+)`", text))
+    return set(re.findall(rf"`((?:{'|'.join(ORDER)})(?:\.(?!py`|json`)\w+)+)`", text))
 
 
 def defined_in(tree: ast.AST) -> dict[str, ast.AST]:
