@@ -34,7 +34,7 @@ EXPECTED = {
 # What each type has accelerate choose its launcher by; none: a single process.
 LAUNCHERS = {DistributedType.MULTI_GPU: "multi_gpu", DistributedType.FSDP: "use_fsdp"}
 LAUNCHERS |= {DistributedType.DEEPSPEED: "use_deepspeed"}
-PAGES = ["README.md", "README.zh-CN.md", "docs/launching.md"]
+PAGES = ["docs/launching.md", "docs/launching.zh-CN.md"]
 
 
 def launch_arguments(*words: str):
@@ -103,7 +103,8 @@ def test_the_commands_on_top_launch_the_file(name):
 def test_the_commands_of_the_page_parse():
     text = (ROOT / "docs" / "launching.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```bash\n(.*?)^```", text, re.M | re.S)
-    commands = [line for block in blocks for line in block.splitlines() if line.startswith(("accelerate", "make"))]
+    commands = [line for block in blocks for line in block.splitlines() if line.startswith(("accelerate", "make "))]
+    commands.remove("make test-faults")  # launches no recipe
     assert len(commands) > 8
     for command in commands:
         args = arguments_of(command.removesuffix(" &"))

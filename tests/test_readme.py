@@ -1,37 +1,29 @@
-"""Every command of README.md and README.zh-CN.md in a short form, in their order: one stage starts from another's
-output. A Hub checkpoint is a tiny local one here."""
+"""The commands of README and docs/, each as its user types it: all are parsed, and each runs in a short form that says
+something which no command before it said. One stage starts from another's output; a Hub checkpoint is a tiny local
+one, and so is the embedded model."""
 
-import json
+import functools
 import re
 import shlex
 
 import pandas
 import pytest
 from conftest import ROOT, execute, recipe, short
+from pages import PAGES, blocks, commands
 
-from bert_recipes.experiment.results import asking
-from bert_recipes.experiment.score_tables import table_of_gains, table_of_scores
+from bert_recipes.text import corpora
 
-READMES = ["README.md", "README.zh-CN.md"]
-# test_benchmarks.py runs the benchmark.
-NOT_RUN_HERE = {"make test", "make test-faults", "make bench", 'make bench ARGS="--quick"'}
-NOT_RUN_HERE |= {
-    'make bench BENCHMARK=time_to_loss ARGS="--stock_steps 400 --our_steps 400 --stock_learning_rates 0.003"'
-}
-NOT_RUN_HERE |= {"python3 -m venv .venv", ".venv/bin/pip install -c constraints.txt -e ."}
-
-
-def blocks(readme: str, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / readme).read_text(encoding="utf-8"), re.M | re.S)
-
-
-def commands(readme: str) -> list[str]:
-    return [line for block in blocks(readme, "bash") for line in block.splitlines() if line]
+# Have tests of their own: test_launch_configs.py parses every command of that page, test_benchmarks.py runs benchmarks.
+ELSEWHERE = ["docs/launching.md"]
+NOT_RECIPES = ("make test", "make test-faults", "make bench", "make demo", "make base-text", "python3 -m venv .venv")
+NOT_RECIPES += (".venv/bin/pip install -c constraints.txt -e .", "source .venv/bin/activate")
+# split.py runs in tests/experiment; base-model wants the text that base-text gathers.
+PARSED_ONLY = ("split.py", "make split", "make base-model")
 
 
 @pytest.fixture
 def fresh_clone(tmp_path, monkeypatch):
-    """A folder with the repository's recipes, and the files that the README's user has."""
+    """A folder with the repository's recipes, and the files that the pages' user has."""
     for name in ("recipes", "Makefile", "pyproject.toml", "constraints.txt"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / ".venv").mkdir()
@@ -46,7 +38,7 @@ def fresh_clone(tmp_path, monkeypatch):
     return tmp_path
 
 
-def recipe_and_arguments(command: str) -> tuple[str, list[str]]:
+def recipe_and_arguments(command: str) -> tuple[str, tuple[str, ...]]:
     """What a command runs: `make` is asked which recipe it would launch."""
     if command.startswith("make "):
         # `make test ARGS=...` hands its own ARGS down to any make below it.
@@ -56,72 +48,64 @@ def recipe_and_arguments(command: str) -> tuple[str, list[str]]:
     words = shlex.split(command)
     script = next(index for index, word in enumerate(words) if re.fullmatch(r"recipes/\w+\.py", word))
     assert words[0].endswith("accelerate") and words[1] == "launch"
-    return words[script].removeprefix("recipes/").removesuffix(".py"), words[script + 1 :]
+    return words[script].removeprefix("recipes/").removesuffix(".py"), tuple(words[script + 1 :])
 
 
-def test_every_command_of_the_readme(fresh_clone, tiny_model):
-    ran = []
-    for command in commands("README.md"):
-        if command in NOT_RUN_HERE:
-            continue
-        name, argv = recipe_and_arguments(command)
-        if "bert-base-chinese" in command or "bert_base_chinese" in command or name == "split":
-            argv += ["--model_name_or_path", str(tiny_model)]
-        limits = [
-            word for word in short(name) if "--streaming" not in argv or word not in ("--max_train_samples", "48")
-        ]
-        results = recipe(name).main([*argv, *limits])
-        assert results is not None
-        ran.append(name)
-    assert set(ran) == {path.stem for path in (ROOT / "recipes").glob("*.py")}
-    assert (
-        pandas.read_csv("outputs/labelled.csv")["title"].tolist() == pandas.read_csv("data/new.csv")["title"].tolist()
-    )
-    for block in blocks("README.md", "python"):
-        exec(compile(block, "README.md", "exec"), {})
+def said_by(name: str, argv: tuple[str, ...]) -> set[str]:
+    """The recipe, its flags, and its config file."""
+    return {name, *(word for word in argv if word.startswith("--") or word.endswith(".yaml"))}
 
 
-def test_both_readmes_have_the_same_commands_tables_and_figures():
-    english, chinese = ((ROOT / name).read_text(encoding="utf-8") for name in READMES)
-    assert commands("README.md") == commands("README.zh-CN.md")
-    assert blocks("README.md", "python") == blocks("README.zh-CN.md", "python")
-    assert english.count("\n## ") == chinese.count("\n## ") and english.count("\n|") == chinese.count("\n|")
-    figures = r"\d+\.\d+|\d{1,3}(?:,\d{3})+"
-    assert sorted(re.findall(figures, english)) == sorted(re.findall(figures, chinese))
+class Parsed(Exception):
+    """The command line has been taken: the recipe goes no further."""
 
 
-@pytest.mark.parametrize("readme", READMES)
-def test_the_scores_are_those_of_docs_split(readme):
-    results = json.loads((ROOT / "docs" / "split" / "results.json").read_text(encoding="utf-8"))
-    text, runs = (ROOT / readme).read_text(encoding="utf-8"), asking(results, "labels")
-    cells = [cell for table in (table_of_scores(runs), table_of_gains(runs)) for line in table[1:] for cell in line[1:]]
-    assert len(cells) > 10 and all(cell in text for cell in cells if cell != "–")
+def parse_alone(name: str, argv: tuple[str, ...], monkeypatch) -> None:
+    module = recipe(name)
+    parse = module.parse
+
+    def stop(*classes, **words):
+        parse(*classes, **words)
+        raise Parsed
+
+    monkeypatch.setattr(module, "parse", stop)
+    with pytest.raises(Parsed):
+        module.main(list(argv))
 
 
-@pytest.mark.parametrize("readme", READMES)
-def test_the_tree_names_every_file(readme):
-    tree = next(block for block in blocks(readme, "text") if "src/bert_recipes/" in block)
-    for path in (*(ROOT / "recipes").glob("*.py"), *(ROOT / "src" / "bert_recipes").rglob("[a-z]*.py")):
-        assert path.name in tree, path
-    for path in (ROOT / "recipes" / "configs").glob("*.yaml"):
-        assert path.name in (ROOT / readme).read_text(encoding="utf-8")
+def in_short(name: str, argv: tuple[str, ...], model: str) -> list[str]:
+    from_a_run = name == "predict" or re.search("--model_name_or_path outputs/", " ".join(argv))
+    start = [] if from_a_run else ["--model_name_or_path", model]
+    limits = short(name) if "--streaming" not in argv else short(name)[2:]  # a stream is not drawn from
+    return [*argv, *start, *limits]
 
 
-def test_make_help_lists_the_targets():
+def test_every_command_of_the_pages(fresh_clone, tiny_model, monkeypatch):
+    monkeypatch.setattr(corpora, "load_builtin", functools.cache(corpora.load_builtin))
+    typed = dict.fromkeys(line for page in PAGES if page not in ELSEWHERE for line in commands(page))
+    planned = {
+        recipe_and_arguments(command): any(part in command for part in PARSED_ONLY)
+        for command in typed
+        if not command.startswith(NOT_RECIPES)
+    }
+    said, ran = set(), set()
+    for (name, argv), parsed_only in planned.items():
+        if parsed_only or said_by(name, argv) <= said:
+            parse_alone(name, argv, monkeypatch)
+        else:
+            assert recipe(name).main(in_short(name, argv, str(tiny_model))) is not None
+            said |= said_by(name, argv)
+            ran.add(name)
+    assert ran | {"split"} == {path.stem for path in (ROOT / "recipes").glob("*.py")}
+    labelled, given = (pandas.read_csv(name) for name in ("outputs/labelled.csv", "data/new.csv"))
+    assert labelled["title"].tolist() == given["title"].tolist()
+    for block in dict.fromkeys(block for page in PAGES for block in blocks(page, "python")):
+        exec(compile(block, "docs/finetuning.md", "exec"), {})
+
+
+def test_make_help_lists_the_targets_of_the_pages():
     done = execute("make", "help")
     assert done.returncode == 0
-    targets = {line.split()[0] for line in done.stdout.splitlines()}
-    assert targets >= {
-        "setup",
-        "finetune",
-        "lora",
-        "mlm-pretrain",
-        "split",
-        "predict",
-        "base-text",
-        "base-model",
-        "bench",
-        "test",
-        "test-faults",
-        "lint",
-    }
+    listed = {line.split()[0] for line in done.stdout.splitlines()}
+    typed = {line.split()[1] for page in PAGES for line in commands(page) if line.startswith("make ")}
+    assert len(typed) >= 10 and typed | {"setup", "lint"} <= listed
