@@ -5,7 +5,7 @@
 
 Stock is run_mlm.py's way: `BertForMaskedLM`, texts joined and cut into blocks, `DataCollatorForLanguageModeling`,
 `Trainer` with its defaults. Ours is `recipes/mlm_pretrain.py`'s, with dropout 0 (`ratio`), and with the model's own
-0.1 as stock has it (`exact_ratio`). Each trains in a process of its own, and they take turns of a few steps, so that a
+0.1 as stock has it (`exact_ratio`). Where a GPU is, all train on it in bf16, with `--rows` a step. Each trains in a process of its own, and they take turns of a few steps, so that a
 noisy machine disturbs all of them alike; a ratio is the median over the turns, `ratio_spread` its quartiles. One JSON
 object a size. Tokens are those of the text: padding is not counted, nor are the products that padding costs. A document
 is ten paragraphs of People's Daily, so that ours, which joins no documents, has blocks of about the same length: of
@@ -18,13 +18,18 @@ import argparse
 import contextlib
 import json
 import multiprocessing
+import os
+import platform
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from itertools import chain
+from pathlib import Path
 
 import torch
+import transformers
 from datasets import Dataset
 from transformers import (
     AutoTokenizer,
@@ -42,6 +47,7 @@ from bert_recipes.arguments.mlm import MlmArguments
 from bert_recipes.arguments.model import ModelArguments
 from bert_recipes.models.pretrained import EMBEDDED_MODELS
 from bert_recipes.models.sparse_head import sparse_head
+from bert_recipes.run.launch import available_cores
 from bert_recipes.run.memory import peak_memory_mb
 from bert_recipes.text.builtin_corpora import load_builtin
 from bert_recipes.text.documents import load_documents
@@ -49,13 +55,26 @@ from bert_recipes.text.masking import IGNORED
 from bert_recipes.training.assembling import masked_language_model_trainer
 from bert_recipes.training.data import load_pretraining_data
 
+HERE = Path(__file__).parent
 VOCABULARY, BLOCK, MASKED = 21_128, 128, 0.15  # of bert-base-chinese; what BERT saw most of; run_mlm.py's default
-SIZES = {"4x256": (4, 256, 32), "12x768": (12, 768, 8)}  # layers, width, rows a step
+SIZES = {"4x256": (4, 256, 32), "12x768": (12, 768, 8)}  # layers, width, rows a step on a CPU
+ROWS_ON_GPU = 256
 KINDS = ("stock", "ours", "ours with dropout")
 # Turns, and steps a turn: in full, and with --quick.
 TURNS = {"4x256": ((12, 10), (4, 2)), "12x768": ((12, 4), (3, 1))}
+TURNS_ON_GPU = {"4x256": ((8, 60), (4, 30)), "12x768": ((8, 20), (4, 8))}
 ENDLESS = 100_000  # steps: a run ends when it is told to
-WARM_UP = 1  # step that is not timed: the first finds its memory
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+WARM_UP = 10 if DEVICE.type == "cuda" else 1  # steps that are not timed: the first ones find their memory
+
+
+def precision() -> dict:
+    """Of both: on a GPU bf16, on a CPU that of its numbers."""
+    return {"bf16": True} if DEVICE.type == "cuda" else {"use_cpu": True}
+
+
+def rows_of(size: str) -> int:
+    return ROWS_ON_GPU if DEVICE.type == "cuda" else SIZES[size][2]
 
 
 def model_of(size: str, dropout: float) -> BertForMaskedLM:
@@ -95,8 +114,8 @@ def stock_trainer(size: str, folder: str, data_args: DataArguments, **arguments)
     return Trainer(
         model=model_of(size, dropout=0.1),
         args=TrainingArguments(
-            folder, use_cpu=True, per_device_train_batch_size=SIZES[size][2], save_strategy="no",
-            disable_tqdm=True, logging_strategy="no", **arguments,
+            folder, per_device_train_batch_size=rows_of(size), save_strategy="no",
+            disable_tqdm=True, logging_strategy="no", **precision(), **arguments,
         ),
         train_dataset=joined_blocks(list(load_documents(data_args)["train"]["text"]), tokenizer),
         data_collator=DataCollatorForLanguageModeling(tokenizer, mlm_probability=MASKED),
@@ -105,13 +124,18 @@ def stock_trainer(size: str, folder: str, data_args: DataArguments, **arguments)
 
 def our_trainer(size: str, folder: str, data_args: DataArguments, model: BertForMaskedLM, **arguments) -> Trainer:
     args = MlmArguments(
-        output_dir=folder, use_cpu=True, per_device_train_batch_size=SIZES[size][2], save_strategy="no",
+        output_dir=folder, per_device_train_batch_size=rows_of(size), save_strategy="no",
         eval_strategy="no", disable_tqdm=True, logging_strategy="no", mlm_probability=MASKED, chunk_length=BLOCK,
-        **arguments,
+        **precision(), **arguments,
     )  # fmt: skip
     with contextlib.redirect_stdout(sys.stderr):  # what it tells of the data: standard output is JSON alone
         data = load_pretraining_data(ModelArguments("bert-mini-zh"), data_args, args)
     return masked_language_model_trainer(sparse_head(model), args, data)
+
+
+def wait_for_device() -> None:
+    if DEVICE.type == "cuda":
+        torch.cuda.synchronize()
 
 
 class TakeTurns(TrainerCallback):
@@ -132,6 +156,7 @@ class TakeTurns(TrainerCallback):
 
     def end_turn(self):
         if self.started is not None:
+            wait_for_device()
             seconds = time.perf_counter() - self.started
             self.pipe.send((seconds, self.report()))
 
@@ -144,25 +169,27 @@ class CountWork(TakeTurns):
 
     def __init__(self, pipe, model_size: tuple[int, int]):
         super().__init__(pipe)
-        self.size, self.tokens, self.flops = model_size, 0, 0
+        self.size, self.batches = model_size, []
 
     def report(self) -> tuple[int, int, float]:
-        done = self.tokens, self.flops, peak_memory_mb(torch.device("cpu"))
-        self.tokens = self.flops = 0
-        return done
+        layers, width = self.size
+        tokens = flops = 0
+        # A weight costs 2 operations a token forward and 4 backward: 12 width^2 weights a layer (attention 4,
+        # feed-forward 8). Scores and mixture are 2 products of length x width a token. The head has width^2 weights and
+        # width x vocabulary.
+        for attended, squares, masked in self.batches:
+            encoder = layers * (12 * width**2 * int(attended) + 2 * width * int(squares))
+            flops += 6 * (encoder + int(masked) * (width**2 + width * VOCABULARY))
+            tokens += int(attended)
+        self.batches = []
+        return tokens, flops, peak_memory_mb(DEVICE)
 
     def count(self, module, arguments, inputs):
         """A hook in front of the model: what the batch holds. Only products that the exact loss needs are counted."""
         input_ids = inputs["input_ids"]
         attended = inputs.get("attention_mask", torch.ones_like(input_ids)).sum(1)
-        masked = inputs["labels"] != IGNORED if "labels" in inputs else inputs["masked_positions"]
-        layers, width = self.size
-        # A weight costs 2 operations a token forward and 4 backward: 12 width^2 weights a layer (attention 4,
-        # feed-forward 8). Scores and mixture are 2 products of length x width a token. The head has width^2 weights and
-        # width x vocabulary.
-        encoder = layers * (12 * width**2 * attended.sum() + 2 * width * (attended**2).sum())
-        self.flops += 6 * int(encoder + masked.sum() * (width**2 + width * VOCABULARY))
-        self.tokens += int(attended.sum())
+        masked = (inputs["labels"] != IGNORED).sum() if "labels" in inputs else len(inputs["masked_positions"])
+        self.batches.append((attended.sum(), (attended**2).sum(), masked))  # read when the turn is over
 
 
 def work(kind: str, size: str, pipe) -> None:
@@ -180,19 +207,37 @@ def work(kind: str, size: str, pipe) -> None:
 
 
 def matrix_product_rate(size: str) -> float:
-    """Floating-point operations a second of the feed-forward product: all tokens of a step x width x 4 width."""
+    """Floating-point operations a second: on a CPU of the feed-forward product, all tokens of a step x width x 4 width,
+    on a GPU of 8,192 x 8,192 x 8,192 in bf16, which is the most that it does."""
     _, width, rows = SIZES[size]
     left, right = torch.randn(rows * BLOCK, width), torch.randn(width, 4 * width)
+    if DEVICE.type == "cuda":
+        left, right = (torch.randn(8192, 8192, device=DEVICE, dtype=torch.bfloat16) for _ in range(2))
     seconds = []
     for _ in range(20):
         started = time.perf_counter()
         left @ right
+        wait_for_device()
         seconds.append(time.perf_counter() - started)
-    return 2 * left.numel() * 4 * width / statistics.median(seconds)
+    return 2 * left.numel() * right.shape[1] / statistics.median(seconds)
+
+
+def where() -> dict:
+    """The machine and the versions that a figure belongs to."""
+    described = subprocess.run(("git", "rev-parse", "--short", "HEAD"), capture_output=True, text=True, cwd=HERE)
+    return {
+        "device": torch.cuda.get_device_name() if DEVICE.type == "cuda" else platform.machine(),
+        "cores": available_cores(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "commit": os.environ.get("COMMIT") or described.stdout.strip(),
+    }
 
 
 def imported_once():
     """Processes that are forked from one that has done no more than the imports: none shares memory with another."""
+    if DEVICE.type == "cuda":  # a process that has looked for a GPU can't be forked into others that use it
+        return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["mlm"])
     return context
@@ -209,9 +254,10 @@ def measure(size: str, turns: int, steps: int) -> dict:
     for kind in KINDS:
         pipes[kind].send(WARM_UP)
         pipes[kind].recv()
-    speeds, shares, memory = {kind: [] for kind in KINDS}, [], {}
+    speeds, shares, rates, memory = {kind: [] for kind in KINDS}, [], [], {}
     for turn in range(turns):
         rate = matrix_product_rate(size)
+        rates.append(rate)
         for kind in KINDS if turn % 2 else reversed(KINDS):
             pipes[kind].send(steps)
             seconds, (tokens, flops, memory[kind]) = pipes[kind].recv()
@@ -232,12 +278,15 @@ def measure(size: str, turns: int, steps: int) -> dict:
         "ratio": round(statistics.median(ratios), 3),
         "ratio_spread": [round(lower, 3), round(upper, 3)],
         "exact_ratio": round(statistics.median(exact), 3),
-        "stock_rss_mb": round(memory["stock"]),
-        "ours_rss_mb": round(memory["ours"]),
+        "stock_peak_memory_mb": round(memory["stock"]),
+        "ours_peak_memory_mb": round(memory["ours"]),
+        "matmul_tflops": round(statistics.median(rates) / 1e12, 3),
         "matmul_share": round(statistics.median(shares), 3),
         "turns": turns,
         "steps_per_turn": steps,
+        "rows": rows_of(size),
         "dropout": {"stock": 0.1, "ours": 0.0, "exact": 0.1},
+        **where(),
     }
 
 
@@ -250,7 +299,7 @@ def main():
     if options.turns is not None and options.turns < 2:
         parser.error("--turns: two or more, quartiles need them")
     for size in options.sizes:
-        turns, steps = TURNS[size][options.quick]
+        turns, steps = (TURNS_ON_GPU if DEVICE.type == "cuda" else TURNS)[size][options.quick]
         print(json.dumps(measure(size, options.turns or turns, steps)), flush=True)
 
 

@@ -10,7 +10,7 @@ from bert_recipes.arguments.data import LabelledDataArguments
 from bert_recipes.arguments.model import ModelArguments
 from bert_recipes.arguments.parse import parse
 from bert_recipes.arguments.split_arguments import SplitArguments
-from bert_recipes.experiment.experiments import Experiment
+from bert_recipes.experiment.experiment import Experiment
 from bert_recipes.experiment.report import page_where_it_stops, report_split
 from bert_recipes.run.errors import run
 

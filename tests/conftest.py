@@ -36,13 +36,16 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "full: a test that has a shorter one beside it, run by `make test-faults`")
+    config.addinivalue_line("markers", "gpu: a test that needs a GPU")
 
 
 def pytest_collection_modifyitems(config, items):
-    if not config.getoption("full"):
-        longer = [item for item in items if item.get_closest_marker("full")]
-        config.hook.pytest_deselected(items=longer)  # their number is told at the end
-        items[:] = [item for item in items if item not in longer]
+    left_out = [] if config.getoption("full") else [item for item in items if item.get_closest_marker("full")]
+    if not torch.cuda.is_available():
+        left_out += [item for item in items if item.get_closest_marker("gpu")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)  # their number is told at the end
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session")

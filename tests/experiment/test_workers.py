@@ -1,5 +1,6 @@
 """Calls in processes of their own: what they give back, and how they end, whoever ends first."""
 
+import importlib.util
 import json
 import os
 import shutil
@@ -14,7 +15,7 @@ import psutil
 import pytest
 from conftest import ROOT, recipe, tools_first
 
-from bert_recipes.experiment.workers import Failure, Told, call_each
+from bert_recipes.experiment.workers import PRELOADED, Failure, Told, call_each
 from bert_recipes.run.errors import LostProcess, UserError
 from bert_recipes.text.builtin_corpora import load_builtin
 
@@ -55,6 +56,10 @@ def test_each_call_has_a_process_of_its_own(tmp_path):
     assert sorted(call(tmp_path, "one", "two", "three", workers=2)) == ["ONE", "THREE", "TWO"]
     processes = {path.suffix for path in tmp_path.iterdir()}
     assert len(processes) == 3 and f".{os.getpid()}" not in processes
+
+
+def test_what_is_imported_once_for_all_is_there():
+    assert all(map(importlib.util.find_spec, PRELOADED))  # nobody else would say so
 
 
 def test_a_call_tells_how_far_it_is(tmp_path):

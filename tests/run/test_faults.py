@@ -378,7 +378,7 @@ def test_a_full_disk_leaves_the_former_checkpoint(small_disk, dropout_model, mon
     folder = small_disk / "run"
     argv = ["--model_name_or_path", str(dropout_model), "--output_dir", str(folder), *OPTIONS]
     if not foreseen:  # the disk fills up while the checkpoint is written
-        monkeypatch.setattr("bert_recipes.training.training.bytes_of_checkpoint", lambda *args, **kwargs: 1)
+        monkeypatch.setattr("bert_recipes.training.checkpointing.bytes_of_checkpoint", lambda *args, **kwargs: 1)
     with pytest.raises(UserError) as told:
         recipe("finetune").main(argv)
     message = str(told.value)

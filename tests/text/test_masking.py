@@ -8,6 +8,7 @@ from datasets import Dataset
 from bert_recipes.arguments.data import DataArguments
 from bert_recipes.text import masking
 from bert_recipes.text.chunks import Chunker
+from bert_recipes.text.collating import MaskedLanguageModelCollator
 from bert_recipes.text.documents import load_documents
 from bert_recipes.text.encoding import PAD_TO_MULTIPLE_OF
 from bert_recipes.text.masking import (
@@ -15,7 +16,6 @@ from bert_recipes.text.masking import (
     IS_NEXT,
     IS_RANDOM,
     MaskedChunks,
-    MaskedLanguageModelCollator,
     MaskedPairs,
 )
 
@@ -135,9 +135,12 @@ def test_a_batch_is_padded_to_few_lengths_and_says_where_it_is_masked(chunks, to
     masked = MaskedChunks(chunks, tokenizer, 0.15, seed=0)
     rows = [masked[i] for i in range(5)]
     batch = MaskedLanguageModelCollator(tokenizer)(rows)
+    ready = MaskedLanguageModelCollator(tokenizer)(masked.__getitems__(range(5)))
+    assert ready.pop("num_tokens") == batch.pop("num_tokens") == sum(len(row["input_ids"]) for row in rows)
+    assert batch.keys() == ready.keys() and all(torch.equal(batch[name], ready[name]) for name in batch)
     assert batch["input_ids"].shape[1] % PAD_TO_MULTIPLE_OF == 0
     assert batch["attention_mask"].sum(1).tolist() == [len(row["input_ids"]) for row in rows]
-    assert torch.equal(batch["masked_positions"], batch["labels"] != IGNORED)
+    assert batch["masked_positions"].tolist() == np.flatnonzero(batch["labels"] != IGNORED).tolist()
     assert (batch["input_ids"][batch["attention_mask"] == 0] == tokenizer.pad_token_id).all()
     assert (batch["labels"][batch["attention_mask"] == 0] == IGNORED).all()
 
@@ -181,7 +184,30 @@ def test_another_document_is_drawn_evenly_however_lopsided_they_are(tokenizer):
     texts = ["今天很好。明天更好。" * 40, "花开了。鸟来了。", "雨停了。天晴了。"]
     chunks = Dataset.from_dict(chunker({"text": texts}, range(3)))
     pairs = MaskedPairs(chunks, tokenizer, 0.15, seed=0)
-    generator = np.random.default_rng(0)
-    drawn = [chunks["document"][pairs.of_another_document(0, generator)] for _ in range(400)]
+    numbers = np.random.default_rng(0).integers(2**64, size=400, dtype=np.uint64)
+    drawn = pairs.document[pairs.of_another_document(np.zeros(400, int), numbers)].tolist()
     assert set(drawn) == {1, 2} and 0.4 < drawn.count(1) / 400 < 0.6
-    assert {chunks["document"][pairs.of_another_document(2, generator)] for _ in range(400)} == {0, 1}
+    assert set(pairs.document[pairs.of_another_document(np.full(400, 2), numbers)]) == {0, 1}
+
+
+@pytest.mark.parametrize("given", [{}, {"whole_word_mask": True}, {"nsp": True}, {"nsp": True, "whole_word_mask": True}])
+def test_a_row_is_masked_alike_in_every_batch(cut, tokenizer, given):
+    chunks = cut(**given)
+    masked = (MaskedPairs if "nsp" in given else MaskedChunks)(chunks, tokenizer, 0.15, seed=7)
+    order = np.random.default_rng(0).permutation(len(chunks))[:200]
+    alone = [masked[int(index)] for index in order]
+    for size in (3, 64, 200):
+        batches = [order[start : start + size] for start in range(0, 200, size)]
+        together = [example for batch in batches for example in masked.examples(batch)]
+        for one, other in zip(alone, together, strict=True):
+            assert one.keys() == other.keys()
+            assert all(np.array_equal(one[name], other[name]) for name in one)
+
+
+def test_selected_rows_are_masked_in_their_order(chunks, tokenizer):
+    order = np.argsort(chunks["length"], kind="stable")[::-1]
+    masked = MaskedChunks(chunks.select(order), tokenizer, 0.15, seed=0)
+    for place in (0, 5, len(order) - 1):
+        row = masked[place]
+        shown = np.where(row["labels"] == IGNORED, row["input_ids"], row["labels"])
+        assert shown.tolist() == chunks[int(order[place])]["input_ids"]

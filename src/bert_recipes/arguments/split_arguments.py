@@ -19,7 +19,6 @@ RECIPES = {
     "lora": ("lora.py", [], LoraArguments, (0.3, 1, 3)),
     "head_only": ("finetune.py", ["--freeze_encoder"], FinetuneArguments, (3, 10, 30)),
 }
-EXPERIMENTS = ("labels", "nsp", "titles", "passes")
 # Of an argument that is not given: in the short form, and with --full.
 SIZES = {
     "output_dir": ("outputs/split", "outputs/split_full"),
@@ -43,7 +42,9 @@ class SplitArguments:
         },
     )
     full: bool = field(default=False, metadata={"help": "the whole grid, on whole texts and all rows: hours"})
-    experiments: str = field(default="labels,nsp,titles,passes", metadata={"help": "questions to answer"})
+    experiments: str | None = field(
+        default=None, metadata={"help": "questions to answer: all of labels,nsp,titles,passes unless you name some"}
+    )
     starts: str = field(default="random,base,continued", metadata={"help": "weights that fine-tuning starts from"})
     methods: str = field(default="full,lora,head_only,tfidf", metadata={"help": "what moves while it fine-tunes"})
     label_counts: str | None = field(
@@ -81,7 +82,6 @@ class SplitArguments:
                 setattr(self, name, full if self.full else short)
         if self.workers is None:
             self.workers = 1 if torch.accelerator.is_available() else available_cores()
-        self.experiments = choices("--experiments", self.experiments, EXPERIMENTS)
         self.starts = choices("--starts", self.starts, STARTS)
         self.methods = choices("--methods", self.methods, METHODS)
         self.label_counts = label_counts("--label_counts", self.label_counts)

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Collection, Mapping, Sequence
 from html import escape
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from .intervals import Interval
 
 # Okabe & Ito (2008): told apart by colour-blind readers; marker and line style tell the same in grey.
 STYLES = [
+    {"color": "#D55E00", "marker": "s", "linestyle": "-"},
     {"color": "#0072B2", "marker": "o", "linestyle": "-"},
-    {"color": "#D55E00", "marker": "s", "linestyle": "--"},
-    {"color": "#009E73", "marker": "^", "linestyle": "-."},
-    {"color": "#CC79A7", "marker": "D", "linestyle": ":"},
-    {"color": "#E69F00", "marker": "v", "linestyle": "-"},
-    {"color": "#56B4E9", "marker": "P", "linestyle": "--"},
-    {"color": "#666666", "marker": "X", "linestyle": "-."},
-    {"color": "#000000", "marker": "*", "linestyle": ":"},
+    {"color": "#009E73", "marker": "^", "linestyle": "-"},
+    {"color": "#444444", "marker": "D", "linestyle": "--"},
+    {"color": "#CC79A7", "marker": "v", "linestyle": ":"},
+    {"color": "#000000", "marker": "X", "linestyle": "-."},
 ]
 # Inches. Narrow, so that a telephone shows letters at nearly their own size.
 WIDTH = 4.2
+LETTERS = 9  # points
+SPACING = 1.3  # lines of labels, in their height
+NAME_WIDTH = 21  # characters, of a line in a name
 
 Line = Sequence[tuple[float, float, float]]  # x, y, half of the interval
 
@@ -46,53 +53,108 @@ def heat_map(rows: Sequence[str], columns: Sequence[str], values: np.ndarray, ti
 
 
 def line_chart(
-    panels: Mapping[str, Mapping[str, Line]],
+    lines: Mapping[str, Line],
     title: str,
     x_label: str,
     y_label: str,
-    ticks: Sequence[str] | None = None,
+    ticks: Mapping[float, str],
+    logarithmic: bool = False,
 ) -> str:
-    """Lines with their intervals as bars, in panels below each other that share their axes; a line's name has one style
-    in all of them. `ticks` name the places 0, 1, 2 … on the x axis."""
-    names = list(dict.fromkeys(name for lines in panels.values() for name in lines))
-    styles = dict(zip(names, STYLES[: len(names)], strict=True))
-    height = 1 + 1.8 * len(panels) + 0.2 * len(names)
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    all_axes = figure.subplots(len(panels), sharex=True, sharey=True, squeeze=False)[:, 0]
-    shown = {}
-    for axes, (panel, lines) in zip(all_axes, panels.items(), strict=True):
-        for name, points in lines.items():
-            x, y, half = (np.array(values) for values in zip(*points, strict=True))
-            # Side by side: bars on one another can't be read.
-            x = x + 0.05 * (names.index(name) - (len(names) - 1) / 2)
-            shown[name] = axes.errorbar(
-                x, y, yerr=half if half.any() else None, capsize=2, markersize=4, linewidth=1.2, **styles[name]
-            )
-        axes.set_title(panel, fontsize=9, loc="left")
-        axes.set_ylabel(y_label, fontsize=9)
-        axes.tick_params(labelsize=8)
-        axes.grid(alpha=0.3)
-    if ticks:
-        all_axes[-1].set_xticks(range(len(ticks)), ticks)
-    all_axes[-1].set_xlabel(x_label, fontsize=9)
-    figure.legend(shown.values(), shown, loc="outside lower center", fontsize=8, frameon=False)
-    return as_svg(figure, title)
-
-
-def interval_chart(values: Mapping[str, tuple[float, float, float]], title: str, x_label: str) -> str:
-    """A line a name: its value and the ends of its interval."""
-    figure = Figure(figsize=(WIDTH, 0.9 + 0.35 * len(values)), layout="constrained")
+    """Lines with their intervals as bars, each named at its end. `ticks` are the places that the x axis names."""
+    figure = Figure(figsize=(WIDTH, 3), layout="constrained")
     axes = figure.subplots()
-    for row, (mean, low, high) in enumerate(values.values()):
-        axes.errorbar(mean, row, xerr=[[mean - low], [high - mean]], fmt="o", color=STYLES[0]["color"], capsize=4)
-        axes.annotate(f"{mean:.3f}", (mean, row), textcoords="offset points", xytext=(0, 6), ha="center", fontsize=8)
-    axes.set_yticks(range(len(values)), values.keys(), fontsize=8)
-    axes.set_ylim(len(values) - 0.4, -0.6)
-    axes.margins(x=0.12)  # room for a number at the end
-    axes.set_xlabel(x_label, fontsize=9)
-    axes.tick_params(labelsize=8)
-    axes.grid(alpha=0.3, axis="x")
+    lines = {textwrap.fill(name, NAME_WIDTH): points for name, points in lines.items()}
+    places = sorted(ticks)
+    step = np.log(places[-1] / places[0]) if logarithmic else places[-1] - places[0]
+    for number, ((_, points), style) in enumerate(zip(lines.items(), STYLES, strict=False)):
+        x, y, half = (np.array(values, dtype=float) for values in zip(*points, strict=True))
+        # Side by side: bars on one another can't be read.
+        aside = 0.012 * step * (number - (len(lines) - 1) / 2)
+        x = x * np.exp(aside) if logarithmic else x + aside
+        axes.errorbar(x, y, yerr=half if half.any() else None, capsize=2, markersize=4, linewidth=1.5, **style)
+    if logarithmic:
+        axes.set_xscale("log")
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticks(places, [ticks[place] for place in places])
+    axes.set_xlabel(x_label, fontsize=LETTERS)
+    axes.set_ylabel(y_label, fontsize=LETTERS)
+    axes.tick_params(labelsize=LETTERS)
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    name_line_ends(axes, lines)
     return as_svg(figure, title)
+
+
+def name_line_ends(axes: Axes, lines: Mapping[str, Line]) -> None:
+    """The names right of the axes, each beside its line's end or as near as the others leave room."""
+    low, high = axes.get_ylim()
+    room = axes.figure.get_figheight() * 72 * 0.8 / (LETTERS * SPACING)  # of the axes, in lines of letters, about
+    # A name of two lines of letters is two that have one place.
+    ends = sorted((points[-1][1], name) for name, points in lines.items() for _ in name.split("\n"))
+    heights = spread([end for end, _ in ends], (high - low) / room)
+    for (name, _), style in zip(lines.items(), STYLES, strict=False):
+        height = np.mean([place for place, (_, other) in zip(heights, ends, strict=True) if other == name])
+        color = tuple(0.8 * np.array(to_rgb(style["color"])))  # letters want more contrast than lines
+        place = {"xy": (1.03, height), "xycoords": ("axes fraction", "data"), "va": "center"}
+        axes.annotate(name, fontsize=LETTERS, color=color, linespacing=1.1, **place)
+
+
+def spread(places: Sequence[float], least: float) -> list[float]:
+    """Ascending `places`, moved as little as it takes for `least` between neighbours."""
+    groups: list[list[float]] = []  # of places that touch
+    for place in places:
+        groups.append([place])
+        while len(groups) > 1 and lowest(groups[-1], least) - lowest(groups[-2], least) < least * len(groups[-2]):
+            last = groups.pop()
+            groups[-1] += last
+    return [lowest(group, least) + least * number for group in groups for number in range(len(group))]
+
+
+def lowest(group: Sequence[float], least: float) -> float:
+    return float(np.mean(group)) - least * (len(group) - 1) / 2
+
+
+def difference_chart(panels: Mapping[str, Mapping[str, Mapping[str, Interval]]], title: str, x_label: str) -> str:
+    """Points with their intervals beside a line at zero, filled where the interval leaves zero out: panel -> series ->
+    row -> difference. Panels stand below each other and share their axis."""
+    rows = {
+        panel: list(dict.fromkeys(row for of_rows in series.values() for row in of_rows))
+        for panel, series in panels.items()
+    }
+    names = list(dict.fromkeys(name for series in panels.values() for name in series))
+    styles = dict(zip(names, STYLES[1:], strict=False))
+    heights = [len(of_panel) * (0.16 + 0.14 * len(names)) + 0.3 for of_panel in rows.values()]
+    legend = 0.2 * len(names) if len(names) > 1 else 0
+    figure = Figure(figsize=(WIDTH, sum(heights) + 0.5 + legend), layout="constrained")
+    all_axes = figure.subplots(len(panels), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+    shown = {}
+    for axes, (panel, series) in zip(all_axes, panels.items(), strict=True):
+        axes.axvline(0, color="black", linewidth=1)
+        for name, of_rows in series.items():
+            aside = 0.22 * (names.index(name) - (len(names) - 1) / 2)
+            places = [rows[panel].index(row) + aside for row in of_rows]
+            shown[name] = draw_intervals(axes, places, of_rows.values(), styles[name])
+        axes.set_title(panel, fontsize=LETTERS, loc="left")
+        axes.set_yticks(range(len(rows[panel])), [textwrap.fill(row, NAME_WIDTH) for row in rows[panel]])
+        axes.set_ylim(len(rows[panel]) - 0.5, -0.5)
+        axes.tick_params(labelsize=LETTERS)
+        axes.tick_params(axis="y", length=0)
+        axes.grid(alpha=0.3, axis="x")
+        axes.spines[["top", "right", "left"]].set_visible(False)
+    all_axes[-1].set_xlabel(x_label, fontsize=LETTERS)
+    if len(names) > 1:
+        figure.legend(shown.values(), shown, loc="outside lower left", fontsize=LETTERS, frameon=False)
+    return as_svg(figure, title)
+
+
+def draw_intervals(axes: Axes, places: Sequence[float], intervals: Collection[Interval], style: Mapping[str, str]):
+    """Returns what a legend shows of them."""
+    color, marker = style["color"], style["marker"]
+    for place, (mean, low, high) in zip(places, intervals, strict=True):
+        axes.plot([low, high], [place, place], color=color, linewidth=1.5)
+        face = "white" if low <= 0 <= high else color
+        axes.plot(mean, place, marker=marker, markersize=5, color=color, markerfacecolor=face)
+    return axes.plot([], [], marker=marker, markersize=5, color=color, linewidth=1.5)[0]
 
 
 def as_svg(figure: Figure, title: str) -> str:
@@ -105,6 +167,4 @@ def as_svg(figure: Figure, title: str) -> str:
     # Of several figures on one page no two parts may have one name.
     prefix = re.sub(r"\W+", "-", title.lower())
     svg = re.sub(r'(id="|"#|url\(#)', rf"\g<1>{prefix}-", svg)
-    svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
-    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
     return svg.replace("<svg ", '<svg role="img" ', 1).replace(">", f"><title>{escape(title)}</title>", 1)

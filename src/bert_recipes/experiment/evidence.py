@@ -11,7 +11,8 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ..run.errors import UserError
-from ..text.masking import IGNORED, MaskedChunks, MaskedLanguageModelCollator
+from ..text.collating import MaskedLanguageModelCollator
+from ..text.masking import IGNORED, MaskedChunks
 from ..training.metrics import token_losses
 
 LAYER = re.compile(r"\.(?:layer|layers)\.(\d+)\.(.+)")
@@ -124,8 +125,8 @@ def loss_with_head(
     collate = MaskedLanguageModelCollator(tokenizer)
     losses = []
     for start in range(0, len(chunks), 32):
-        batch = collate([chunks[row] for row in range(start, min(start + 32, len(chunks)))])
-        labels = batch.pop("labels")
+        batch = collate(chunks.__getitems__(range(start, min(start + 32, len(chunks)))))
+        labels, _ = batch.pop("labels"), batch.pop("num_tokens")
         token_loss, _ = token_losses(masked_lm(**batch).logits, labels)
         losses.append(token_loss[labels != IGNORED])
     return float(torch.cat(losses).double().mean())

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
+Interval = tuple[float, float, float]  # a value, and the ends of its interval
+
 
 def mean_and_interval(values: Sequence[float]) -> tuple[float, float]:
     """Mean, and half of its 95 % interval by Student's t: t(0.975, n - 1) s / sqrt(n)."""
@@ -21,7 +23,7 @@ def paired_difference(after: Sequence[float], before: Sequence[float]) -> tuple[
     return mean_and_interval([gain - loss for gain, loss in zip(after, before, strict=True)])
 
 
-def paired_bootstrap(after: np.ndarray, before: np.ndarray, draws: int = 10_000, seed: int = 0) -> tuple[float, ...]:
+def paired_bootstrap(after: np.ndarray, before: np.ndarray, draws: int = 10_000, seed: int = 0) -> Interval:
     """Mean difference of two scores of the same rows, and its 95 % interval by drawing the rows anew (Efron 1979).
 
     `after` and `before` have shape (rows,), such as 1 where a row was told right, or the share of the seeds that did.

@@ -1,24 +1,34 @@
-"""The page: a question with its sentences, tables and figure is a section; it opens without a network."""
+"""The page: a question with its sentence, figure and tables is a section; it opens without a network."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from html import escape
 from string import Template
 
 from ..run.tables import Table
+from .finding import Finding, table_of_findings, verdicts_in_words
+
+SHORT = 25  # characters of a cell
 
 
 @dataclass
 class Section:
-    """A question, what the runs say to it in sentences, the numbers as tables, and their figure where they have one
-    scale; `text` is which of the experiment's corpora it was put to, "task" or "titles"."""
+    """A question's answer: one sentence made of the numbers, its figure, and the numbers as tables; `notes` are what no
+    reader may miss, such as collapsed runs; `findings` are what others found."""
 
     title: str
-    sentences: list[str]
+    sentence: str
+    figure: str
     tables: list[Table]
-    figure: str = ""
-    text: str = "task"
+    notes: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """Of its figure's file, and of its place on the page."""
+        return re.sub(r"\W+", "_", self.title.lower())
 
 
 PAGE = Template("""<!doctype html>
@@ -28,28 +38,36 @@ PAGE = Template("""<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>The split, measured</title>
 <style>
-body { font: 17px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; margin: 0 auto; max-width: 46rem;
-  padding: 1rem; }
+:root { color-scheme: light dark; --text: #1a1a1a; --quiet: #595959; --line: #ccc; --page: #fff; --mark: #b34700; }
+@media (prefers-color-scheme: dark) {
+  :root { --text: #e8e8e8; --quiet: #a8a8a8; --line: #444; --page: #16181c; --mark: #ff9d5c; }
+}
+body { font: 17px/1.5 system-ui, sans-serif; color: var(--text); background: var(--page); margin: 0 auto;
+  max-width: 46rem; padding: 1rem; }
 h1 { font-size: 1.7rem; line-height: 1.2; }
-h2 { font-size: 1.3rem; margin-top: 2.5rem; border-top: 1px solid #ccc; padding-top: 1rem; }
-figure { margin: 1rem 0; }
-ul { padding-left: 1.2rem; } li { margin: 0.4rem 0; }
+h2 { font-size: 1.3rem; margin: 2.5rem 0 0; border-top: 1px solid var(--line); padding-top: 1rem; }
+nav ul { columns: 14rem; padding-left: 1.2rem; }
+a { color: inherit; }
+figure { margin: 1rem 0; background: #fff; border-radius: 0.4rem; }
 svg { display: block; width: 100%; max-width: 36rem; height: auto; }
-.data { color: #555; font-size: 0.85rem; margin: 0; overflow-wrap: anywhere; }
+.data { color: var(--quiet); font-size: 0.85rem; margin: 0; overflow-wrap: anywhere; }
+.note { border-left: 3px solid var(--mark); padding-left: 0.7rem; }
 details { overflow-x: auto; }
 summary { cursor: pointer; padding: 0.4rem 0; }
-table { border-collapse: collapse; font-size: 0.85rem; }
-th, td { border: 1px solid #ccc; padding: 0.25rem 0.5rem; text-align: left; vertical-align: top; }
+table { border-collapse: collapse; font-size: 0.85rem; margin-bottom: 1rem; }
+th, td { border: 1px solid var(--line); padding: 0.25rem 0.5rem; text-align: left; vertical-align: top; }
+.short { white-space: nowrap; } .long { min-width: 11rem; }
 dt { font-weight: 600; } dd { margin: 0 0 0.5rem; overflow-wrap: anywhere; }
 </style>
 </head>
 <body>
-<h1>What pretraining and fine-tuning each change in BERT, and what each buys</h1>
-<p>Every number below comes from the $runs runs in <code>results.json</code> beside this page. Behind ± is half of the
-95 % interval of a mean (Student's t) over n runs that differ in their seed, unless the sentence says what else n
-counts; intervals over rows are from the paired bootstrap. One in twenty such intervals misses by chance.</p>
+<h1>What pretraining and fine-tuning each change in BERT, and what each adds</h1>
+<p>Every number comes from the $runs runs in <code>results.json</code> beside this page. Points are means; bars are
+their 95 % intervals: Student's t over the seeds, and for titles the paired bootstrap over the rows; a point without a
+bar is one run. In a figure of differences a filled point's interval leaves out zero. One in twenty intervals misses by
+chance.</p>
 $body
-<section><h2>How it was measured</h2><dl>$facts</dl></section>
+<section><h2 id="how_it_was_measured">How it was measured</h2><dl>$facts</dl></section>
 </body>
 </html>
 """)
@@ -59,16 +77,26 @@ command goes on, and makes this page anew.</strong></p>
 """)
 
 
-def as_html(section: Section, corpus: str) -> str:
-    """`corpus` is the name of its data."""
-    first, *more = map(escape, section.sentences)
-    details = "".join(f"<li>{sentence}</li>" for sentence in more)
-    tables = "".join(map(table_as_html, section.tables))
-    figure = section.figure and f"<figure>{section.figure}</figure>"
+def links_to(sections: list[Section]) -> str:
+    places = {section.name: section.title for section in sections} | {"how_it_was_measured": "How it was measured"}
+    items = "".join(f'<li><a href="#{name}">{escape(title)}</a></li>' for name, title in places.items())
+    return f"<nav><ul>{items}</ul></nav>\n"
+
+
+def as_html(section: Section, data: str) -> str:
+    """`data` is the name of the rows that it was measured on."""
+    notes = "".join(f'<p class="note">{escape(note)}</p>' for note in section.notes)
+    unfolding = [("The numbers", section.tables)]
+    if section.findings:
+        summary = f"What others found ({verdicts_in_words(section.findings)})"
+        unfolding.append((summary, [table_of_findings(section.findings)]))
+    details = "".join(
+        f"<details><summary>{escape(summary)}</summary>{''.join(map(table_as_html, tables))}</details>"
+        for summary, tables in unfolding
+    )
     return (
-        f'<section><h2>{escape(section.title)}</h2><p class="data">On {escape(corpus)}</p>'
-        f"<p>{first}</p>{figure}<ul>{details}</ul>"
-        f"<details><summary>The numbers</summary>{tables}</details></section>"
+        f'<section><h2 id="{section.name}">{escape(section.title)}</h2><p class="data">On {escape(data)}</p>'
+        f"<p>{escape(section.sentence)}</p><figure>{section.figure}</figure>{notes}{details}</section>"
     )
 
 
@@ -76,7 +104,12 @@ def table_as_html(table: Table) -> str:
     heading, *lines = table
     cells = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in heading)
     rows = "".join(
-        f'<tr><th scope="row">{escape(title)}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in values)}</tr>'
-        for title, *values in lines
+        f"<tr>{cell_as_html(title, 'th')}{''.join(map(cell_as_html, values))}</tr>" for title, *values in lines
     )
     return f"<table><tr>{cells}</tr>{rows}</table>"
+
+
+def cell_as_html(cell: str, tag: str = "td") -> str:
+    """A number stays on one line with its interval; a sentence has room. A table that is too wide scrolls by itself."""
+    scope = ' scope="row"' if tag == "th" else ""
+    return f'<{tag}{scope} class="{"short" if len(cell) < SHORT else "long"}">{escape(cell)}</{tag}>'

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from html import escape
+from pathlib import Path
 
 from ..run.tables import print_table
-from .experiments import Experiment
-from .label_sections import collapsed_in_words, what_it_buys, what_it_forgets, what_it_sees, what_moves
-from .literature import findings
-from .page import PAGE, UNFINISHED, Section, as_html
-from .results import asking
+from .comparing import asking
+from .experiment import Experiment
+from .facts import corpora, facts
+from .page import PAGE, UNFINISHED, as_html, links_to
+from .questions.accuracy import collapsed_in_words
+from .questions.all import QUESTIONS
 from .runs import Result, write_text
 from .score_tables import table_of_gains, table_of_scores
-from .title_sections import what_next_sentences_add, what_the_title_adds, where_passes_stop_to_help
 
 
 @contextmanager
@@ -36,16 +37,7 @@ def report_split(experiment: Experiment, unfinished: bool = False) -> list[Resul
     """
     results, folder = experiment.runs.results, experiment.folder
     so_far = UNFINISHED.substitute(left=len(experiment.to_do())) if unfinished else ""
-    sections = [section for build in SECTIONS if (section := build(results))]
-    (folder / "figures").mkdir(exist_ok=True)
-    for section in [section for section in sections if section.figure]:
-        name = section.title.lower().replace(" ", "_")
-        write_text(folder / "figures" / f"{name}.svg", section.figure)
-    facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in experiment.facts().items())
-    corpora = experiment.corpora()
-    body = "\n".join(as_html(section, corpora[section.text]) for section in sections)
-    page = PAGE.substitute(body=so_far + body, facts=facts, runs=distinct_runs(results))
-    write_text(folder / "report.html", page)
+    write_page(results, experiment.rows, folder, facts(experiment), corpora(experiment), so_far)
     if labels := asking(results, "labels"):
         print_table(table_of_scores(labels))
         print_table(table_of_gains(labels))
@@ -55,33 +47,26 @@ def report_split(experiment: Experiment, unfinished: bool = False) -> list[Resul
     return results
 
 
+def write_page(
+    results: list[Result],
+    rows: int,
+    folder: Path,
+    measured: Mapping[str, str],
+    data: Mapping[str, str],
+    so_far: str = "",
+) -> None:
+    """`rows` is how many "all" labelled rows are; `measured` says how the runs were made; `data` names the rows of
+    "task" and "titles"."""
+    sections = {question: section for question in QUESTIONS if (section := question.section(results, rows))}
+    (folder / "figures").mkdir(exist_ok=True)
+    for section in sections.values():
+        write_text(folder / "figures" / f"{section.name}.svg", section.figure)
+    said = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in measured.items())
+    answers = "\n".join(as_html(section, data[question.plan.text]) for question, section in sections.items())
+    body = so_far + links_to(list(sections.values())) + answers
+    write_text(folder / "report.html", PAGE.substitute(body=body, facts=said, runs=distinct_runs(results)))
+
+
 def distinct_runs(results: list[Result]) -> int:
     """A learning rate's trial that became a run of its number of labels is one run, though it stands there twice."""
     return len({(run["method"], run["start"], *run["arguments"]) for run in results})
-
-
-def what_others_found(results: list[Result]) -> Section | None:
-    found = findings(results)
-    if not found:
-        return None
-    sentences, table = [], [["what others found", "source", "measured here", "difference", "verdict"]]
-    for finding in found:
-        gap = f"{finding.mean:+.4f} ± {finding.half:.4f}"
-        sentences.append(
-            f"{finding.claim} ({finding.source}): {finding.verdict}. Measured: {finding.measured}, {gap} "
-            f"(n = {finding.pairs})."
-        )
-        table.append([finding.claim, finding.source, finding.measured, gap, finding.verdict])
-    return Section("What others found", sentences, [table])
-
-
-SECTIONS: list[Callable[[list[Result]], Section | None]] = [
-    what_it_buys,
-    what_moves,
-    what_it_sees,
-    what_it_forgets,
-    what_next_sentences_add,
-    what_the_title_adds,
-    where_passes_stop_to_help,
-    what_others_found,
-]

@@ -1,13 +1,13 @@
-"""Scores, gains and learning rates as tables, for the screen and for the page."""
+"""Scores, differences and learning rates as tables, for the screen and for the page."""
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 
 from ..arguments.split_arguments import STARTS
 from ..run.tables import Table
-from .intervals import paired_difference
-from .results import MAJORITY, collapsed, distinct, interval, majorities, of, pairs
+from .comparing import MAJORITY, Difference, collapsed, differences_by_labels, distinct, interval, majorities, merit, of
 from .runs import Result
 
 
@@ -27,6 +27,31 @@ def table_of_scores(results: list[Result], score: str = "test_accuracy") -> Tabl
     return [*table, [MAJORITY, *map(interval, shares)]] if all(shares) else table
 
 
+def table_of_gains(results: list[Result]) -> Table:
+    """What a start adds to the one before it: pairs of runs with one seed, and so the same labelled rows."""
+    gains = {}
+    for method in dict.fromkeys(run["method"] for run in results if run["start"]):
+        for before, after in steps_between_starts(results):
+            kinds = ({"start": start, "method": method} for start in (before, after))
+            gains[f"{method}, {before} to {after}"] = differences_by_labels(results, *kinds)
+    return table_of_differences("gain in test accuracy", gains, distinct(results, "labels"))
+
+
+def steps_between_starts(results: list[Result]) -> list[tuple[str, str]]:
+    return list(itertools.pairwise(start for start in STARTS if of(results, start=start)))
+
+
+def table_of_differences(
+    heading: str, differences: Mapping[str, Mapping[int | str, Difference]], counts: list[int | str]
+) -> Table:
+    """A line a comparison, a column a number of labels."""
+    table = [[heading, *(f"{count} labels" for count in counts)]]
+    for name, by_labels in differences.items():
+        found = (by_labels.get(count) for count in counts)
+        table.append([name, *(f"{gain.mean:+.4f} ± {gain.half:.4f}" if gain else "–" for gain in found)])
+    return table
+
+
 def table_of_rates(results: list[Result]) -> Table:
     """The learning rate that each start and method chose on the validation split, by its number of labels."""
     counts = distinct(results, "labels")
@@ -37,21 +62,24 @@ def table_of_rates(results: list[Result]) -> Table:
     return table
 
 
-def table_of_gains(results: list[Result]) -> Table:
-    """What a start adds to the one before it: pairs of runs with one seed, and so the same labelled rows."""
-    counts = distinct(results, "labels")
-    starts = [start for start in STARTS if of(results, start=start)]
-    table = [["gain in test accuracy", *(f"{count} labels" for count in counts)]]
-    for method in dict.fromkeys(run["method"] for run in results if run["start"]):
-        for before, after in itertools.pairwise(starts):
-            cells = []
-            for count in counts:
-                later, former = pairs(results, {"start": before}, {"start": after}, method=method, labels=count)
-                gain = paired_difference(later, former) if len(later) > 1 else None
-                cells.append("{:+.4f} ± {:.4f}".format(*gain) if gain else "–")
-            table.append([f"{method}, {before} to {after}", *cells])
+def table_of_trials(trials: list[Result]) -> Table:
+    """Which learning rates were tried, with one seed, and whether the chosen one is the lowest or the highest: a better
+    one may lie beyond."""
+    table = [["trial", "labels", "tried", "chosen", "at the end of its range"]]
+    for method, start, labels in dict.fromkeys((run["method"], run["start"], run["labels"]) for run in trials):
+        tried = of(trials, method=method, start=start, labels=labels)
+        tried.sort(key=lambda run: run["learning_rate"])  # as they were tried
+        rates = [run["learning_rate"] for run in tried]
+        chosen = max(tried, key=merit)["learning_rate"]
+        end = {rates[0]: "yes, the lowest", rates[-1]: "yes, the highest"}.get(chosen, "no")
+        table.append([f"{method}, {start}", str(labels), ", ".join(f"{rate:g}" for rate in rates), f"{chosen:g}", end])
     return table
 
 
 def count_of_collapsed(runs: list[Result]) -> str:
     return f"{len(collapsed(runs))} of {len(runs)}"
+
+
+def collapses_in_words(runs: list[Result]) -> list[str]:
+    said = "runs here collapsed to one class, which every test row is predicted to have."
+    return [f"{count_of_collapsed(runs)} {said}"] if collapsed(runs) else []

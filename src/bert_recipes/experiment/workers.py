@@ -20,6 +20,7 @@ from typing import Any
 from ..run.errors import LostProcess, UserError, closed_place
 
 GRACE = 10  # seconds: a recipe that SIGTERM finds in training finishes its step, and may save a checkpoint
+PRELOADED = ["bert_recipes.results.reporting"]  # what a recipe imports: one that is not there is passed over
 
 
 class Failure(Exception):
@@ -37,7 +38,7 @@ def call_each(function: Callable, calls: Sequence[tuple], workers: int) -> Itera
     Behind one that failed no further one is started. Closing the iterator ends those under way.
     """
     context = get_context("forkserver")
-    context.set_forkserver_preload(["bert_recipes.reporting"])  # the imports are done once for all
+    context.set_forkserver_preload(PRELOADED)  # the imports are done once for all
     waiting, running = deque(enumerate(calls)), {}
     try:
         while waiting or running:

@@ -22,8 +22,11 @@ STOPPED = 128 + signal.SIGTERM  # a shell's status for a process that SIGTERM en
 
 
 class StopTogether(TrainerCallback):
-    """Looks at each step's loss before the weights move, and at SIGTERM: a process that meets either one tells the
-    others, which else would wait for it.
+    """Looks at each step's loss, and at SIGTERM: a process that meets either one tells the others, which else would wait
+    for it.
+
+    On a CPU it looks before the weights move. On a GPU it looks a step later, so that no step waits for its own loss,
+    and always before a checkpoint, an evaluation and the end of training: none of them has weights of a broken step.
 
     `loss_of_guessing`: nats of a uniform guess, ln(classes). After SIGTERM the step in hand is finished and a
     checkpoint is saved.
@@ -33,6 +36,7 @@ class StopTogether(TrainerCallback):
         self.trainer, self.limit = trainer, EXPLODED * max(loss_of_guessing, math.log(2))
         self.signalled = self.stopping = False
         self.loss = 0.0
+        self.pending: StepFlags | None = None
         self.former_handler = None
 
     def add(self, loss: torch.Tensor) -> None:
@@ -40,7 +44,7 @@ class StopTogether(TrainerCallback):
         self.loss = self.loss + loss.detach().float()
 
     def on_train_begin(self, args, state, control, **kwargs):
-        self.loss = 0.0  # with --auto_find_batch_size training begins again
+        self.loss, self.pending = 0.0, None  # with --auto_find_batch_size training begins again
         if threading.current_thread() is threading.main_thread() and self.former_handler is None:
             self.former_handler = signal.signal(signal.SIGTERM, self.on_signal)
 
@@ -63,25 +67,59 @@ class StopTogether(TrainerCallback):
             gathered = self.trainer.accelerator.gather(flags).reshape(-1, 3)
             # The loss that broke the bounds, wherever it was; `max` hands a NaN on.
             flags = torch.cat((gathered[:, :2].amax(0), gathered[:, 2].max().reshape(1)))
-        out_of_bounds, self.stopping, loss = flags.tolist()
-        if out_of_bounds:
-            self.refuse_loss(loss, args, state)
+        self.look()
+        self.pending = StepFlags(flags, state.global_step, self.trainer._get_learning_rate())
+        if not self.looks_later(flags):
+            self.look()
+
+    def looks_later(self, flags: torch.Tensor) -> bool:
+        return flags.device.type != "cpu"
+
+    def look(self) -> None:
+        """At the flags of the last step that was not looked at, if there is one."""
+        step, self.pending = self.pending, None
+        if step is not None:
+            out_of_bounds, self.stopping, loss = step.read()
+            if out_of_bounds:
+                self.refuse_loss(loss, step)
 
     def on_step_end(self, args, state, control, **kwargs):
+        if self.stopping or control.should_save or control.should_evaluate or control.should_training_stop:
+            self.look()
         if self.stopping:
             control.should_save = control.should_training_stop = True
 
-    def refuse_loss(self, loss: float, args, state) -> NoReturn:
-        step, trainer = state.global_step + 1, self.trainer
-        rows = trainer.rows_of_step(state.global_step)
+    def on_epoch_end(self, args, state, control, **kwargs):
+        self.look()
+
+    def refuse_loss(self, loss: float, at: StepFlags) -> NoReturn:
+        step, trainer = at.step + 1, self.trainer
+        rows = trainer.rows_of_step(at.step)
         named = f" (training rows {', '.join(map(str, rows[:8]))}{', …' if len(rows) > 8 else ''})" if rows else ""
         checkpoint = newest_checkpoint(trainer.run_dir)
         last = f"the last checkpoint is {checkpoint}" if checkpoint else "there is no checkpoint yet"
         raise UserError(
-            f"the loss is {loss:.4g} at step {step}{named}, learning rate {trainer._get_learning_rate():.2e}; {last}: "
+            f"the loss is {loss:.4g} at step {step}{named}, learning rate {at.learning_rate:.2e}; {last}: "
             "lower --max_grad_norm or train in fp32 (--precision fp32) and go on, or begin anew with a lower "
             "--learning_rate"
         )
+
+
+class StepFlags:
+    """Three numbers of a step (out of bounds, stopping, loss), on their way from the device: nothing waits for them
+    before they are read."""
+
+    def __init__(self, flags: torch.Tensor, step: int, learning_rate: float):
+        self.step, self.learning_rate, self.flags, self.copied = step, learning_rate, flags, None
+        if flags.device.type == "cuda":
+            self.flags = torch.empty(flags.shape, pin_memory=True).copy_(flags, non_blocking=True)
+            self.copied = torch.cuda.Event()
+            self.copied.record()
+
+    def read(self) -> list[float]:
+        if self.copied is not None:
+            self.copied.synchronize()
+        return self.flags.tolist()
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import torch
 from transformers import PreTrainedTokenizerBase
 
@@ -105,8 +106,7 @@ class StreamedChunks(torch.utils.data.IterableDataset):
         by_length = np.argsort(masked.lengths, kind="stable")
         batches = [by_length[start : start + self.batch_size] for start in range(0, len(masked), self.batch_size)]
         for batch in np.random.default_rng((self.seed, epoch, block)).permutation(len(batches)):
-            for index in batches[batch]:
-                yield masked[int(index)]
+            yield from masked.examples(batches[batch])
 
     def masked_block(self, block: int) -> MaskedChunks | None:
         """The block's chunks; none if no line of it can be masked, or none begins in it: one may be longer."""
@@ -114,9 +114,10 @@ class StreamedChunks(torch.utils.data.IterableDataset):
         if not rows:
             return None
         columns = {name: [row[name] for row in rows] for name in self.text_columns}
-        chunks = self.chunker(columns, range(len(rows)))
-        chunks = [dict(zip(chunks, values, strict=True)) for values in zip(*chunks.values(), strict=True)]
-        return self.masked(chunks, self.tokenizer, self.mlm_probability, (self.seed, block)) if chunks else None
+        chunks = pa.table(self.chunker(columns, range(len(rows))), schema=self.chunker.features.arrow_schema)
+        if not len(chunks):
+            return None
+        return self.masked(chunks, self.tokenizer, self.mlm_probability, (self.seed, block))
 
     def rows(self, block: int) -> Iterator[Row]:
         """The documents whose line begins in the block."""

@@ -12,8 +12,8 @@ from ..arguments.mlm import MlmArguments
 from ..arguments.problems import REGRESSION
 from ..arguments.recipe import RecipeArguments
 from ..models.starting_weights import guess_the_mean
+from ..text.collating import MaskedLanguageModelCollator
 from ..text.encoding import PAD_TO_MULTIPLE_OF, sort_by_length
-from ..text.masking import MaskedLanguageModelCollator
 from .data import PretrainingData
 from .losses import classification_loss, masked_language_model_loss, pretraining_loss
 from .metrics import classification_metrics, masked_language_model_metrics, regression_metrics, token_losses

@@ -99,7 +99,7 @@ def load_pretraining_data(model_args: ModelArguments, data_args: DataArguments, 
     masked = MaskedPairs if args.nsp else MaskedChunks
     # One fixed seed: runs with different seeds are scored on the same masks.
     validation = masked(sort_by_length(chunks["validation"]), tokenizer, VALIDATION_MLM_PROBABILITY, seed=0)
-    if all((validation[i]["labels"] == IGNORED).all() for i in range(len(validation))):
+    if not any((example["labels"] != IGNORED).any() for example in validation.in_batches()):
         raise UserError("the validation text is too short for a masked token: add text")
     if args.streaming:
         train = StreamedChunks(data_args, tokenizer, args)

@@ -8,6 +8,7 @@ processes, and `max_grad_norm` clips too hard. `Trainer(compute_loss_func=...)` 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch.nn import functional
@@ -36,26 +37,53 @@ def classification_loss(label_smoothing: float = 0.0) -> LossFunction:
     return loss
 
 
-def masked_language_model_loss(outputs: ModelOutput, labels: torch.Tensor, num_items_in_batch=None) -> torch.Tensor:
+class MaskedLabels(NamedTuple):
+    """What `training.Trainer` hands these losses in place of labels of shape (rows, length), so that no GPU is asked where
+    something is masked: the `tokens` of the masked `positions`, int64, both of shape (masked,), counted row after row,
+    and of pairs `next_sentence`, shape (rows,)."""
+
+    tokens: torch.Tensor
+    positions: torch.Tensor
+    next_sentence: torch.Tensor | None = None
+
+    @classmethod
+    def of(cls, labels: torch.Tensor, positions: torch.Tensor | None = None, next_sentence: torch.Tensor | None = None):
+        flat = labels.flatten()
+        if positions is None:
+            positions = (flat != IGNORED).nonzero().squeeze(1)
+        return cls(flat.index_select(0, positions), positions, next_sentence)
+
+
+def masked_language_model_loss(
+    outputs: ModelOutput, labels: MaskedLabels | torch.Tensor, num_items_in_batch=None
+) -> torch.Tensor:
     """Cross-entropy of the masked tokens; logits are those of the masked positions, shape (1, masked, vocabulary), or
     of every position, shape (rows, length, vocabulary). 0 where nothing is masked."""
-    masked_positions = labels != IGNORED
+    if isinstance(labels, torch.Tensor):
+        labels = MaskedLabels.of(labels)
     logits = outputs["logits"] if "logits" in outputs else outputs["prediction_logits"]
-    logits = logits[masked_positions] if logits.shape[:2] == labels.shape else logits[0]
-    total = functional.cross_entropy(logits.float(), labels[masked_positions], reduction="sum")
-    count = masked_positions.sum() if num_items_in_batch is None else num_items_in_batch
-    return total / max(1, count)
+    logits = logits.flatten(0, 1)
+    if len(logits) != len(labels.tokens):
+        logits = logits.index_select(0, labels.positions)
+    total = functional.cross_entropy(logits.float(), labels.tokens, reduction="sum")
+    return total / at_least_one(len(labels.tokens) if num_items_in_batch is None else num_items_in_batch)
 
 
 def pretraining_loss(
-    outputs: ModelOutput, labels: tuple[torch.Tensor, torch.Tensor], num_items_in_batch=None
+    outputs: ModelOutput, labels: MaskedLabels | tuple[torch.Tensor, torch.Tensor], num_items_in_batch=None
 ) -> torch.Tensor:
     """BERT's two tasks: the mean over the masked tokens plus the mean over the pairs. `labels` are those of the tokens
     and of the pairs, `num_items_in_batch` the number of each in the effective batch."""
-    token_labels, pair_labels = labels
+    if not isinstance(labels, MaskedLabels):
+        labels = MaskedLabels.of(labels[0], next_sentence=labels[1])
+    pair_labels = labels.next_sentence
     pairs = (pair_labels != IGNORED).sum()
     tokens, pairs = (None, pairs) if num_items_in_batch is None else num_items_in_batch
     total = functional.cross_entropy(
         outputs["seq_relationship_logits"].float(), pair_labels, ignore_index=IGNORED, reduction="sum"
     )
-    return masked_language_model_loss(outputs, token_labels, tokens) + total / max(1, pairs)
+    return masked_language_model_loss(outputs, labels, tokens) + total / at_least_one(pairs)
+
+
+def at_least_one(count: torch.Tensor | int) -> torch.Tensor | int:
+    return count.clamp(min=1) if isinstance(count, torch.Tensor) else max(1, count)

@@ -16,15 +16,14 @@ from ..run.errors import UserError
 from ..run.hub import failures_of_upload, open_for_upload, repo_id_of
 from ..run.memory import keep_freed_memory, peak_memory_mb
 from ..run.stops import StopTogether, end_of_training, failures_told
-from ..text.masking import IGNORED
 from ..text.streaming import StreamedChunks
 from .callbacks import GiveBackHoles, SetEpoch
-from .checkpointing import CheckpointedTrainer
 from .metrics import MEAN_LOSS
 from .samplers import LengthGroupedSampler, lengths_of
+from .steps import SteppingTrainer
 
 
-class Trainer(CheckpointedTrainer):
+class Trainer(SteppingTrainer):
     """`transformers.Trainer`, right where the stock one is not: rows of like length in an order that every process and
     every resume shares, an evaluation loss that weighs rows alike, checkpoints that are there whole or not at all, and
     a stop that says why.
@@ -84,18 +83,6 @@ class Trainer(CheckpointedTrainer):
                 "lower --per_device_train_batch_size"
             )
         return batches
-
-    def _get_num_items_in_batch(self, batch_samples, device):
-        tokens = super()._get_num_items_in_batch(batch_samples, device)
-        if "next_sentence_label" not in batch_samples[0]:
-            return tokens
-        pairs = sum((batch["next_sentence_label"] != IGNORED).sum() for batch in batch_samples).to(device)
-        return torch.stack((tokens.to(device), self.accelerator.gather(pairs).sum()))
-
-    def compute_loss(self, model, inputs, *args, **kwargs):
-        if "next_sentence_label" in inputs:  # both tasks' labels go to the loss, and not to the model
-            inputs["labels"] = (inputs["labels"], inputs.pop("next_sentence_label"))
-        return super().compute_loss(model, inputs, *args, **kwargs)
 
     def training_step(self, model, inputs, num_items_in_batch=None):
         loss = super().training_step(model, inputs, num_items_in_batch)

@@ -1,9 +1,10 @@
-"""What others found, beside the runs: agreed with, contradicted, or no difference seen, by the numbers alone."""
+"""What others found, beside the runs: agreed with, contradicted, or no difference measured, by the numbers alone."""
 
 import pytest
-from test_report import labelled
+from made_up_runs import labelled
 
-from bert_recipes.experiment.literature import findings
+from bert_recipes.experiment.finding import verdicts_in_words
+from bert_recipes.experiment.questions.all import QUESTIONS
 
 
 def runs(method: str, accuracies: list[float], upper=0.2, seen=0.5, forgotten=1.0) -> list[dict]:
@@ -23,7 +24,8 @@ def runs(method: str, accuracies: list[float], upper=0.2, seen=0.5, forgotten=1.
 
 
 def verdicts(results: list[dict]) -> dict[str, str]:
-    return {finding.claim: finding.verdict for finding in findings(results)}
+    sections = [section for question in QUESTIONS if (section := question.section(results, 2000))]
+    return {finding.claim: finding.verdict for section in sections for finding in section.findings}
 
 
 @pytest.mark.parametrize(
@@ -38,7 +40,7 @@ def verdicts(results: list[dict]) -> dict[str, str]:
             "does not agree",
         ),
         ("LoRA learns less", [*runs("full", [0.8, 0.81, 0.82]), *runs("lora", [0.7, 0.71, 0.72])], "agrees"),
-        ("LoRA learns less", [*runs("full", [0.8, 0.7]), *runs("lora", [0.7, 0.8])], "no difference seen here"),
+        ("LoRA learns less", [*runs("full", [0.8, 0.7]), *runs("lora", [0.7, 0.8])], "no difference measured"),
         ("LoRA forgets less", [*runs("full", [0.8, 0.8]), *runs("lora", [0.8, 0.8], forgotten=0.2)], "agrees"),
         ("LoRA forgets less", [*runs("full", [0.8, 0.8]), *runs("lora", [0.8, 0.8], forgotten=2.0)], "does not agree"),
         (
@@ -64,4 +66,14 @@ def test_the_verdict_is_made_of_the_numbers(claim, results, expected):
 
 
 def test_one_seed_speaks_to_nothing():
-    assert findings([*runs("full", [0.7]), *runs("lora", [0.7]), *labelled("continued", [0.7])]) == []
+    assert verdicts([*runs("full", [0.7]), *runs("lora", [0.7]), *labelled("continued", [0.7])]) == {}
+
+
+def test_the_verdicts_are_counted():
+    (section,) = [
+        section
+        for question in QUESTIONS
+        if (section := question.section([*runs("full", [0.8, 0.81]), *runs("lora", [0.7, 0.71])], 2000))
+        and section.title == "What each method gives up"
+    ]
+    assert verdicts_in_words(section.findings * 2) == "agrees: 2"

@@ -1,36 +1,28 @@
 """The grid of recipes/split.py: the recipes train, numbers repeat, a stopped one goes on, mistakes are told."""
 
-import itertools
+import html
 import json
 import re
 import shutil
 
-import numpy as np
 import pytest
-from conftest import ROOT, recipe
-from scipy import stats
+from conftest import ROOT
+from small_experiments import an_experiment, read, split, write_rows
 from transformers import AlbertConfig, BertForMaskedLM, BertModel, GPT2Config, RobertaConfig
 
 from bert_recipes.arguments.data import LabelledDataArguments
 from bert_recipes.arguments.model import ModelArguments
 from bert_recipes.arguments.parse import parse
-from bert_recipes.arguments.split_arguments import SplitArguments
-from bert_recipes.experiment.experiments import Experiment
-from bert_recipes.experiment.forecast import Progress
-from bert_recipes.experiment.intervals import mean_and_interval, paired_bootstrap
-from bert_recipes.experiment.runs import Run, Runs
+from bert_recipes.arguments.split_arguments import RECIPES, SplitArguments
+from bert_recipes.experiment import label_grid
+from bert_recipes.experiment.experiment import Experiment
+from bert_recipes.experiment.facts import corpora, facts
+from bert_recipes.experiment.kept_runs import Runs
+from bert_recipes.experiment.recipe_flags import pretraining_run
+from bert_recipes.experiment.runs import Run
 from bert_recipes.run.checkpoints import only_run_in
 from bert_recipes.run.errors import UserError
 from bert_recipes.text.builtin_corpora import load_builtin
-
-
-def write_rows(folder, rows) -> list[str]:
-    flags = []
-    for split, part in {"train": rows[:60], "validation": rows[60:84], "test": rows[84:]}.items():
-        path = folder / f"{split}.jsonl"
-        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in part))
-        flags += [f"--{split}_file", str(path)]
-    return flags
 
 
 @pytest.fixture(scope="module")
@@ -42,19 +34,11 @@ def arguments(tmp_path_factory, tiny_model) -> list[str]:
     return [*flags, "--model_name_or_path", str(tiny_model), *sizes, "--experiments", "labels"]
 
 
-def split(folder, *words) -> dict[str, list[dict]]:
-    return recipe("split").main(["--output_dir", str(folder), *words])
-
-
 @pytest.fixture(scope="module")
 def experiment(tmp_path_factory, arguments):
     folder = tmp_path_factory.mktemp("experiment") / "split"
     split(folder, *arguments, "--methods", "full,head_only,tfidf", "--starts", "random,continued")
     return folder
-
-
-def read(folder) -> list[dict]:
-    return json.loads((folder / "results.json").read_text())
 
 
 def kind(run: dict) -> tuple[str, str]:
@@ -119,38 +103,32 @@ def test_each_start_and_method_has_the_rate_that_validation_liked_best(experimen
             assert chosen == {best}
 
 
-def an_experiment(folder, *words) -> Experiment:
-    argv = ["--output_dir", str(folder), *words]
-    model_args, data_args, args = parse(ModelArguments, LabelledDataArguments, SplitArguments, argv=argv)
-    return Experiment(args, model_args, data_args, recipes=ROOT / "recipes")
-
-
 def test_equal_accuracies_are_told_apart_by_the_loss_where_it_was_kept(arguments, tmp_path):
     experiment = an_experiment(tmp_path / "split", *arguments, "--starts", "base", "--methods", "full")
     experiment.runs = Runs(experiment.folder)
-    trials = experiment.trials(20)
+    trials = label_grid.trials(experiment, 20)
     for losses, chosen in (([0.7, 0.5, 0.6], 1), ([None, None, None], 0)):  # old results have none: the first
         experiment.runs.results = [
             {**trial.name, "arguments": list(trial.argv), "validation_accuracy": 0.6733}
             | ({} if loss is None else {"validation_loss": loss})
             for trial, loss in zip(trials, losses, strict=True)
         ]
-        assert experiment.rates(20) == {("base", "full"): trials[chosen].learning_rate}
+        assert label_grid.rates(experiment, 20) == {("base", "full"): trials[chosen].learning_rate}
 
 
 def test_an_own_file_without_titles_is_not_asked_about_the_newspapers(arguments, tmp_path, capsys):
     *words, _, _ = arguments  # but for --experiments
     experiment = an_experiment(tmp_path / "own", *words)
-    assert experiment.args.experiments == ["labels"]
+    assert experiment.asked == ["labels"]
     said = capsys.readouterr().out
     assert "train.jsonl has no title beside its text: nsp, titles and passes are left out" in said
     assert said.count("--experiments labels,nsp,titles,passes") == 1
     asked = an_experiment(tmp_path / "asked", *words, "--experiments", "nsp,passes")
-    assert asked.args.experiments == ["nsp", "passes"] and "left out" not in capsys.readouterr().out
-    assert asked.corpora()["task"].endswith("train.jsonl")
-    assert asked.corpora()["titles"] == "peoples_daily_titles, the built-in corpus"
+    assert asked.asked == ["nsp", "passes"] and "left out" not in capsys.readouterr().out
+    assert corpora(asked)["task"].endswith("train.jsonl")
+    assert corpora(asked)["titles"] == "peoples_daily_titles, the built-in corpus"
     built_in = an_experiment(tmp_path / "built_in", "--label_counts", "20")
-    assert built_in.args.experiments == ["labels", "nsp", "titles", "passes"]
+    assert built_in.asked == ["labels", "nsp", "titles", "passes"]
 
 
 def test_the_plan_has_every_run(arguments, tmp_path, experiment, capsys):
@@ -173,11 +151,11 @@ def test_the_short_forms_pretraining_is_bounded(arguments, tmp_path, monkeypatch
     def epochs(folder, *words):
         experiment = an_experiment(tmp_path / folder, *arguments, *words)
         experiment.runs = Runs(experiment.folder)
-        argv = experiment.pretraining_run().argv
+        argv = pretraining_run(experiment).argv
         return float(argv[argv.index("--num_train_epochs") + 1])
 
     assert epochs("few_rows") == pytest.approx(500 / 60, rel=1e-3)  # 60 rows
-    monkeypatch.setattr("bert_recipes.experiment.experiments.MOST_PRETRAINED_TOKENS", 1000)
+    monkeypatch.setattr("bert_recipes.experiment.recipe_flags.MOST_PRETRAINED_TOKENS", 1000)
     assert 0.1 < epochs("many_tokens") < 1
     assert epochs("asked", "--pretraining_epochs", "3") == 3
 
@@ -185,7 +163,7 @@ def test_the_short_forms_pretraining_is_bounded(arguments, tmp_path, monkeypatch
 def test_a_number_of_labels_takes_the_rate_of_the_nearest_trial(arguments, tmp_path):
     experiment = an_experiment(tmp_path / "split", *arguments, "--trial_labels", "4,20", "--label_counts", "8,all")
     # sqrt(4 x 20) = 8.9 lies half-way between the two, and "all" are 60.
-    assert [experiment.nearest_trial(count) for count in (1, 8, 9, 20, "all")] == [4, 4, 20, 20, 20]
+    assert [label_grid.nearest_trial(experiment, count) for count in (1, 8, 9, 20, "all")] == [4, 4, 20, 20, 20]
 
 
 def test_every_start_and_method_gets_the_same_number_of_steps(experiment):
@@ -257,7 +235,9 @@ def test_a_model_or_labels_that_no_question_can_be_put_to(arguments, tmp_path, t
     assert not (tmp_path / "split").exists()
 
 
-def test_a_model_without_its_head_has_no_loss_to_forget(arguments, tmp_path, tiny_model, tokenizer, capfd):
+def test_a_model_without_its_head_has_no_loss_to_forget(arguments, tmp_path, tiny_model, tokenizer, capfd, monkeypatch):
+    one_rate = {method: (*kind, (1,)) for method, (*kind, _) in RECIPES.items()}
+    monkeypatch.setattr(label_grid, "RECIPES", one_rate)
     BertModel.from_pretrained(tiny_model).save_pretrained(tmp_path / "encoder")
     tokenizer.save_pretrained(tmp_path / "encoder")
     words = ["--model_name_or_path", str(tmp_path / "encoder"), "--starts", "base,continued", "--methods", "full,lora"]
@@ -268,7 +248,7 @@ def test_a_model_without_its_head_has_no_loss_to_forget(arguments, tmp_path, tin
     # Continued pretraining gave it one.
     assert {run["start"] for run in results if "masked_lm_loss" in run} == {"continued"}
     assert all("head" not in run["weights_moved"] for run in results if run["experiment"] == "pretraining")
-    assert "What it forgets" not in (tmp_path / "split" / "report.html").read_text(encoding="utf-8")
+    assert ">Forgetting<" not in (tmp_path / "split" / "report.html").read_text(encoding="utf-8")
 
 
 def test_the_folder_of_another_experiment_is_left_alone(experiment, arguments, tmp_path):
@@ -324,42 +304,6 @@ def test_damaged_results_are_told(experiment, arguments, tmp_path):
         assert (folder / "results.json").read_text() == content
 
 
-def test_a_pretraining_shows_how_far_it_is(tmp_path, tiny_model):
-    (tmp_path / "train.txt").write_text("\n".join(f"第{row}行，今天的天气很好。" for row in range(100)), "utf-8")
-    argv = ["--train_file", str(tmp_path / "train.txt"), "--validation_file", str(tmp_path / "train.txt")]
-    argv += ["--model_name_or_path", str(tiny_model), "--max_steps", "4"]
-    run = Run("pretraining", "base", "mlm", recipe=ROOT / "recipes" / "mlm_pretrain.py", argv=tuple(argv))
-    progress, seen = Progress({run.file_name: 100.0}), []
-    progress.show = lambda: seen.append(progress.done[run.file_name])
-    Runs(tmp_path / "split").execute([run], 1, progress)
-    assert seen == pytest.approx([20, 40, 60, 80, 100])  # four steps, then the scores and measures
-
-
-def test_a_run_that_fails_is_named_with_its_log(tmp_path):
-    missing = ("--train_file", str(tmp_path / "none.jsonl"))
-    run = Run("labels", "base", "full", 20, recipe=ROOT / "recipes" / "finetune.py", argv=missing)
-    log = tmp_path / "logs" / "labels-base-full-20-0.txt"
-    with pytest.raises(UserError, match=rf"labels-base-full-20-0 \(its log: {log}\): --train_file .*none\.jsonl"):
-        Runs(tmp_path).execute([run], workers=1)
-    assert log.exists() and not (tmp_path / "results.json").exists()
-
-
-def test_a_row_with_several_labels_is_right_when_all_are_in_any_order(tmp_path, tiny_model):
-    cells = ["b|a", "a|b", "a", "b"] * 30
-    rows = [
-        f"{'好' if 'a' in cell else '差'}{'快' if 'b' in cell else '慢'}{number}" for number, cell in enumerate(cells)
-    ]
-    path = tmp_path / "rows.csv"
-    path.write_text("text,label\n" + "".join(f"{row},{cell}\n" for row, cell in zip(rows, cells, strict=True)))
-    argv = ["--train_file", str(path), "--label_separator", "|", "--model_name_or_path", str(tiny_model)]
-    argv += ["--max_steps", "60", "--learning_rate", "3e-3", "--eval_strategy", "no", "--save_strategy", "no"]
-    run = Run("titles", "base", "full", recipe=ROOT / "recipes" / "finetune.py", argv=(*argv, "--no_baseline"))
-    (result,) = Runs(tmp_path / "split").execute([run], workers=1)
-    assert (
-        np.mean(result["rows_told_right"]) == pytest.approx(result["test_accuracy"]) and result["test_accuracy"] > 0.5
-    )
-
-
 def test_two_at_a_time_in_one_folder_are_refused(experiment, arguments):
     with only_run_in(experiment), pytest.raises(UserError, match="another run is writing there"):
         split(experiment, *arguments, "--methods", "full,head_only,tfidf", "--starts", "random,continued")
@@ -377,80 +321,15 @@ def test_two_launched_processes_are_refused(arguments, tmp_path, monkeypatch):
         split(tmp_path / "split", *arguments)
 
 
-def test_the_interval_is_students():
-    values = [0.71, 0.74, 0.69, 0.75, 0.72]
-    mean, half = mean_and_interval(values)
-    low, high = stats.t.interval(0.95, len(values) - 1, loc=mean, scale=stats.sem(values))
-    assert (mean - half, mean + half) == pytest.approx((low, high), abs=1e-12)
-
-
-def test_the_bootstrap_draws_rows():
-    generator = np.random.default_rng(1)
-    before = (generator.random(400) < 0.7).astype(float)
-    after = np.maximum(before, generator.random(400) < 0.2)  # right wherever it was, and in a fifth of the rest
-    mean, low, high = paired_bootstrap(after, before)
-    assert mean == pytest.approx((after - before).mean()) and low < mean < high
-    # The normal interval of a mean of 400 differences is near it.
-    half = 1.96 * (after - before).std() / 20
-    assert (low, high) == pytest.approx((mean - half, mean + half), abs=0.005)
-    assert paired_bootstrap(before, before) == (0, 0, 0)
-
-
-@pytest.fixture(scope="module")
-def titles(tmp_path_factory, tiny_model):
-    """The other questions, on a user's own titles and texts."""
-    rows = load_builtin("peoples_daily_titles")["train"].take(150)
-    rows = [{"headline": row["title"], "body": row["text"][:60], "label": row["label"]} for row in rows]
-    folder = tmp_path_factory.mktemp("titles")
-    split(
-        folder / "split", *write_rows(folder, rows), "--text_columns", "headline,body",
-        "--model_name_or_path", str(tiny_model), "--steps_at_100_labels", "1", "--label_counts", "20",
-        "--experiments", "nsp,titles,passes",
-    )  # fmt: skip
-    return folder / "split", rows
-
-
-def test_every_row_is_a_test_row_once_and_shuffled_titles_are_those_of_other_rows(titles):
-    folder, rows = titles
-    results = [result for result in read(folder) if result["experiment"] == "titles"]
-    variants = ["headline", "body", "headline,body", "headline,body (shuffled)"]
-    assert sorted((run["columns"], run["fold"]) for run in results) == sorted(itertools.product(variants, range(5)))
-    for shuffled in ("", "_shuffled"):
-        folds = [folder / "data" / f"fold{fold}{shuffled}" / "test.jsonl" for fold in range(5)]
-        tested = [json.loads(line) for path in folds for line in path.read_text().splitlines()]
-        assert [row["body"] for row in tested] == [row["body"] for row in rows]
-        assert [row["label"] for row in tested] == [row["label"] for row in rows]
-        same = sum(one["headline"] == two["headline"] for one, two in zip(tested, rows, strict=True))
-        assert same == len(rows) if not shuffled else same < 10
-    for fold in range(5):  # a shuffled title comes from another row of its own split
-        paths = [folder / "data" / f"fold{fold}{shuffled}" / "test.jsonl" for shuffled in ("", "_shuffled")]
-        mine, others = ([json.loads(line)["headline"] for line in path.read_text().splitlines()] for path in paths)
-        assert sorted(mine) == sorted(others) and mine != others
-    for run in results:
-        tested = (folder / "data" / f"fold{run['fold']}" / "test.jsonl").read_text().splitlines()
-        assert len(run["rows_told_right"]) == len(tested)
-        assert np.mean(run["rows_told_right"]) == pytest.approx(run["test_accuracy"])
-        training = (folder / "data" / f"fold{run['fold']}" / "train.jsonl").read_text().splitlines()
-        assert not set(training) & set(tested) and len(training) > 90
-
-
-def test_a_fold_without_a_label_is_told_before_anything_is_trained(titles, tmp_path):
-    rows = [row | {"label": "rare"} if number < 8 else row for number, row in enumerate(titles[1])]
-    words = [*write_rows(tmp_path, rows), "--text_columns", "headline,body", "--experiments", "titles"]
-    with pytest.raises(UserError, match="of 5 folds of the rows in their order, number 1 has no training row of label"):
-        split(tmp_path / "split", *words, "--label_counts", "20")
-    assert not (tmp_path / "split").exists()  # the file put right is no other experiment
-
-
-def test_both_kinds_of_pretraining_and_every_number_of_passes_is_there(titles):
-    results = read(titles[0])
-    pretraining = {run["method"]: run for run in results if run["experiment"] == "pretraining"}
-    assert set(pretraining) == {"mlm", "mlm+nsp"}
-    assert pretraining["mlm"]["tokens_seen"] > 0 and 0 <= pretraining["mlm+nsp"]["nsp_accuracy"] <= 1
-    nsp = [(run["start"], run["seed"]) for run in results if run["experiment"] == "nsp"]
-    assert sorted(nsp) == sorted(itertools.product(("mlm", "mlm+nsp"), (0, 1)))
-    passes = {run["passes"]: run for run in results if run["experiment"] == "passes"}
-    assert set(passes) == {1, 2}
-    steps = {count: run["arguments"][run["arguments"].index("--max_steps") + 1] for count, run in passes.items()}
-    assert steps == {1: "4", 2: "8"}  # 60 rows, 16 a step
-    assert all(0 <= run["training_accuracy"] <= 1 and "validation_accuracy" not in run for run in passes.values())
+def test_the_experiment_of_docs_split_goes_on_and_was_measured_as_its_page_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    for name in ("experiment.json", "results.json"):
+        shutil.copy(ROOT / "docs" / "split" / name, tmp_path)
+    experiment = an_experiment(tmp_path, "--full")
+    experiment.runs = Runs(experiment.folder)
+    # All is there but the weights of the pretrainings.
+    assert {run.experiment for run in experiment.to_do()} == {"pretraining"} and len(experiment.to_do()) == 3
+    page = (ROOT / "docs" / "split" / "report.html").read_text(encoding="utf-8")
+    said = {name: html.unescape(value) for name, value in re.findall("<dt>(.*?)</dt><dd>(.*?)</dd>", page)}
+    assert facts(experiment) == said
+    assert all(f"On {name}<" in page for name in corpora(experiment).values())

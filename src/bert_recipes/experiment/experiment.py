@@ -1,0 +1,91 @@
+"""The experiment behind recipes/split.py: the questions that are asked, their runs, and how long they will take."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+from ..arguments.data import LabelledDataArguments
+from ..arguments.model import ModelArguments
+from ..arguments.split_arguments import SplitArguments, choices
+from ..run.checkpoints import only_run_in
+from ..text.builtin_corpora import SOURCES
+from ..text.repeats import repeated_rows
+from .checks import check_model, claim_folder, say_without_head
+from .forecast import Progress, in_words, seconds_a_token
+from .kept_runs import Runs
+from .performing import threads_each
+from .question import Plan
+from .questions.all import PLANS
+from .runs import Run
+from .setting import Setting
+
+RUN_SECONDS = 5  # of a run beside what its tokens take: the data, figures, weights compared
+
+
+class Experiment(Setting):
+    """The questions of `--experiments`; their runs are kept in `output_dir`."""
+
+    def __init__(
+        self, args: SplitArguments, model_args: ModelArguments, data_args: LabelledDataArguments, recipes: Path
+    ):
+        """`recipes` is the folder of the recipes that the runs call. Raises `UserError` where `output_dir` holds
+        another experiment, or where the model or the rows are none that the questions can be put to."""
+        super().__init__(args, model_args, data_args, recipes)
+        self.asked = choices("--experiments", args.experiments or ",".join(PLANS), PLANS)
+        if "experiments" not in args.given and not self.own_titles and data_args.dataset_name not in SOURCES:
+            self.leave_out_titles()
+        check_model(self)
+        for plan in self.plans:
+            plan.check(self)
+        say_without_head(model_args)
+        for note in repeated_rows(self.corpus, data_args.text_column_names):
+            print(note, flush=True)
+        claim_folder(self)
+
+    @property
+    def plans(self) -> list[Plan]:
+        return [PLANS[name] for name in self.asked]
+
+    def answer(self) -> None:
+        """Ask every question; one process at a time writes to the folder."""
+        with only_run_in(self.folder):
+            self.runs = Runs(self.folder)
+            with self.runs.stoppable(), closing(Progress(self.forecast())) as self.progress:
+                for plan in self.plans:
+                    plan.do(self)
+
+    def plan(self) -> list[Run]:
+        """Every run of the questions; where no trial has chosen a learning rate yet, at the first one to be tried."""
+        return [run for plan in self.plans for run in plan.runs(self)]
+
+    def to_do(self) -> list[Run]:
+        return [run for run in self.plan() if self.runs.result(run) is None or self.is_lost(run)]
+
+    def forecast(self) -> dict[str, float]:
+        """Seconds of each run that is to be done, by its name: a share of what all of them take side by side."""
+        runs, workers = self.to_do(), self.args.workers
+        if not runs:
+            return {}
+        length = round(self.tokens_a_row(self.corpus, self.data_args.text_column_names, self.data_args.max_length))
+        rate = seconds_a_token(self.model_args, length, threads_each(workers), workers)
+        seconds = {run.file_name: (RUN_SECONDS + rate * run.tokens) / workers for run in runs}
+        whole = sum(seconds.values())
+        print(
+            f"{len(seconds)} runs to do, about {in_words(whole)}: a step of the model was timed on this "
+            "machine as it is now; the time left is corrected as runs end",
+            flush=True,
+        )
+        return seconds
+
+    def leave_out_titles(self) -> None:
+        """Of a file with one text column nobody has asked what the newspaper's titles add."""
+        names = ",".join(self.asked)
+        left_out = [name for name in self.asked if PLANS[name].text == "titles"]
+        self.asked = [name for name in self.asked if name not in left_out]
+        print(
+            f"{self.data_args.train_file or self.data_args.dataset_name} has no title beside its text: "
+            f"{', '.join(left_out[:-1])} and {left_out[-1]} are left out (--experiments {names} asks them of the "
+            "built-in newspaper)",
+            flush=True,
+        )

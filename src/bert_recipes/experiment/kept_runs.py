@@ -1,0 +1,112 @@
+"""The runs of an experiment's folder: each a recipe in a process of its own, its result kept as soon as it is there."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+from ..run.errors import LostProcess, UserError
+from ..run.stops import STOPPED
+from .forecast import Progress
+from .performing import perform, threads_each
+from .runs import Result, Run, read_json, write_json
+from .workers import Told, call_each
+
+OPTIONAL_NAMES = ("columns", "fold", "passes")  # left out of a result that has none
+
+
+class Runs:
+    """`results.json` of a folder: an object a run. What stands there is not run again."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.path = folder, folder / "results.json"
+        self.results: list[Result] = read_json(self.path, [])
+        if not isinstance(self.results, list):
+            raise UserError(f"{self.path} is no list of results: put it right, or name another --output_dir")
+
+    def execute(self, runs: Sequence[Run], workers: int, progress: Progress | None = None) -> list[Result]:
+        """Do what has no result yet, `workers` at a time; the results of all. Where a run fails, those under way end
+        first, and are kept; after Ctrl-C or SIGTERM they are ended."""
+        missing = [run for run in runs if self.result(run) is None]
+        calls = [(run, self.output_dir(run), self.log(run), threads_each(workers)) for run in missing]
+        progress, failures = progress or Progress(), []
+        with closing(call_each(perform, calls, workers)) as done:
+            for number, result in done:
+                run = missing[number]
+                match result:
+                    case Told():
+                        progress.go_on(run.file_name, result)
+                    case Exception():
+                        failures.append((run, result))
+                    case _:
+                        self.keep(run, result)
+                        progress.end(run.file_name, headline(self.result(run)))
+        if failures:
+            self.refuse(*failures[0])
+        return [self.result(run) for run in runs]
+
+    @contextmanager
+    def stoppable(self) -> Iterator[None]:
+        """SIGTERM is like Ctrl-C; both say how to go on."""
+        former = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(STOPPED))
+        try:
+            yield
+        except (KeyboardInterrupt, SystemExit):
+            print(f"\nstopped: {self.path} keeps what is finished, and the same command goes on", file=sys.stderr)
+            raise
+        finally:
+            signal.signal(signal.SIGTERM, former)
+
+    def refuse(self, run: Run, error: Exception) -> NoReturn:
+        where = f"{run.file_name} (its log: {self.log(run)})"
+        if isinstance(error, LostProcess):
+            raise LostProcess(f"{where}: {error}; the same command goes on, with --workers 1 if memory was too little")
+        if isinstance(error, UserError):
+            raise type(error)(f"{where}: {error}")
+        raise RuntimeError(f"{where}:\n{error}")
+
+    def result(self, run: Run) -> Result | None:
+        """Of the run of that name. Raises `UserError` where it was trained in another way."""
+        named = run.name.items()
+        found = next((result for result in self.results if all(result.get(key) == value for key, value in named)), None)
+        former, today = (without_folders(argv) for argv in (found["arguments"] if found else run.argv, run.argv))
+        if former != today:
+            raise UserError(
+                f"{self.path}: {run.file_name} was trained with {only_in(former, today)}, and today "
+                f"would be with {only_in(today, former)}: name another --output_dir"
+            )
+        return found
+
+    def keep(self, run: Run, result: Result) -> None:
+        if self.result(run) is None:
+            named = {key: value for key, value in run.name.items() if value is not None or key not in OPTIONAL_NAMES}
+            self.results.append({**result, **named})
+            write_json(self.path, self.results)
+
+    def forget(self, run: Run) -> None:
+        self.results = [result for result in self.results if result is not self.result(run)]
+
+    def output_dir(self, run: Run) -> Path:
+        return self.folder / "runs" / run.file_name
+
+    def log(self, run: Run) -> Path:
+        return self.folder / "logs" / f"{run.file_name}.txt"
+
+
+def without_folders(argv: Sequence[str]) -> list[str]:
+    """Arguments as they are wherever the experiment's folder lies."""
+    return ["/".join(Path(word).parts[-2:]) for word in argv]
+
+
+def only_in(argv: Sequence[str], other: Sequence[str]) -> str:
+    return " ".join(word for word in argv if word not in other) or "less"
+
+
+def headline(result: Result) -> str:
+    name = "test_accuracy" if "test_accuracy" in result else "validation_loss"
+    mark = ", collapsed to one class" if result.get("predicted_labels") == 1 else ""
+    return f"{name.replace('_', ' ')} {result[name]:.4f}{mark}"

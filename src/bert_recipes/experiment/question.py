@@ -1,0 +1,36 @@
+"""What a question of the experiment is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .page import Section
+from .runs import Result, Run
+from .setting import Setting
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The runs that a name of `--experiments` asks for."""
+
+    name: str
+    runs: Callable[
+        [Setting], list[Run]
+    ]  # every one; where no trial has chosen a learning rate, at the first to be tried
+    do: Callable[[Setting], None]
+    check: Callable[[Setting], None] = lambda setting: None  # before anything is trained: raises `UserError`
+    text: str = "task"  # the rows: the "task"'s, or those with "titles"
+
+
+def plan_of(name: str, runs: Callable[[Setting], list[Run]], **more) -> Plan:
+    """Of runs that need no choice in between: pretraining, then the others."""
+    return Plan(name, runs, lambda setting: setting.do(runs(setting)), **more)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A section of the page, and the runs that it is made of."""
+
+    plan: Plan
+    section: Callable[[list[Result], int], Section | None]  # of so many labelled rows; None: not enough runs yet

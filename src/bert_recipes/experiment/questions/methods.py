@@ -1,0 +1,91 @@
+"""What do LoRA and the head alone give up beside full fine-tuning, and how does each method stand beside tf-idf?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...arguments.split_arguments import STARTS
+from ..charts import difference_chart
+from ..comparing import (
+    METHOD_NAMES,
+    START_NAMES,
+    Difference,
+    asking,
+    differences_by_labels,
+    distinct,
+    in_words,
+    labelled_rows,
+    labels_in_words,
+    matched,
+    of,
+    opening,
+    pretrained_starts,
+    tally,
+)
+from ..finding import Finding
+from ..intervals import paired_difference
+from ..label_grid import LABELS
+from ..page import Section
+from ..question import Question
+from ..runs import Result
+from ..score_tables import table_of_differences
+
+Panels = dict[str, dict[str, dict[int | str, Difference]]]
+
+
+def methods(results: list[Result], rows: int) -> Section | None:
+    runs = asking(results, "labels")
+    start = next((start for start in reversed(STARTS) if of(runs, start=start)), None)
+    panels = panels_of(runs, start)
+    if not panels:
+        return None
+    (beside, series), *_ = panels.items()
+    (method, by_labels), *_ = series.items()
+    count, gap = list(by_labels.items())[-1]
+    every = [gap for series in panels.values() for by_labels in series.values() for gap in by_labels.values()]
+    said = in_words(gap.mean, gap.half, "test accuracy")
+    sentence = f"{opening(method)} {beside}, from {START_NAMES[start]} with {labelled_rows(count, rows)}: {said}"
+    sentence += f" (of the {len(every)} differences below: {tally(every)})." if len(every) > 1 else "."
+    named = {
+        opening(beside): {
+            method: {labels_in_words(count): gap.ends for count, gap in by_labels.items()}
+            for method, by_labels in series.items()
+        }
+        for beside, series in panels.items()
+    }
+    figure = difference_chart(named, "Methods beside each other", "difference in test accuracy")
+    lines = {f"{name} {beside}": gaps for beside, series in panels.items() for name, gaps in series.items()}
+    heading = f"difference in test accuracy, from {START_NAMES[start]}"
+    table = table_of_differences(heading, lines, distinct(runs, "labels"))
+    return Section("What each method gives up", sentence, figure, [table], findings=list(findings(results)))
+
+
+def panels_of(runs: list[Result], start: str | None) -> Panels:
+    """Beside full fine-tuning, and beside tf-idf on the same rows: each method from that start."""
+    kinds = {
+        method: {"start": start, "method": method}
+        for method in distinct([run for run in runs if run["start"] == start], "method")
+        if method != "tfidf"
+    }
+    panels: Panels = {}
+    for beside in ({"start": start, "method": "full"}, {"start": None, "method": "tfidf"}):
+        for method, kind in kinds.items():
+            if kind != beside and (by_labels := differences_by_labels(runs, beside, kind)):
+                panels.setdefault(f"beside {METHOD_NAMES[beside['method']]}", {})[METHOD_NAMES[method]] = by_labels
+    return panels
+
+
+def findings(results: list[Result]) -> Iterator[Finding]:
+    for start in pretrained_starts(results):
+        full, lora = matched(results, start)
+        if full:
+            accuracy = [[run["test_accuracy"] for run in runs] for runs in (full, lora)]
+            yield Finding(
+                "LoRA learns less than full fine-tuning", "Biderman et al. 2024, arXiv 2405.09673",
+                f"test accuracy of full fine-tuning less LoRA's, from {START_NAMES[start]} at {full[0]['labels']} "
+                "labels",
+                *paired_difference(*accuracy), len(full),
+            )  # fmt: skip
+
+
+QUESTION = Question(LABELS, methods)

@@ -1,0 +1,73 @@
+"""Steps that never ask the device: what a step must know of its batch, the host has counted."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import torch
+
+from ..models.attention_masks import expand_masks
+from ..text.collating import HOST_COUNTS
+from .checkpointing import CheckpointedTrainer
+from .losses import MaskedLabels
+
+
+class SteppingTrainer(CheckpointedTrainer):
+    """`transformers.Trainer` whose steps wait for no GPU outside logging, evaluation and saving: stock counts labels and
+    tokens, and looks for padding and masked positions, on the device, and waits for each answer."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.can_leave_masks_out = expand_masks(self.model)
+        self.tokens_on_device: torch.Tensor | int = 0  # of steps that no log has told of yet
+
+    def _get_collator_with_removed_columns(self, data_collator, description=None):
+        return data_collator  # the data sets of `text` hand out batches of what the model reads
+
+    def _get_num_items_in_batch(self, batch_samples, device):
+        if not batch_samples or "labels" not in batch_samples[0]:
+            return None
+        labels = sum(batch.get("masked_positions", batch["labels"]).numel() for batch in batch_samples)
+        counts = [labels, sum(batch.get("num_pairs", 0) for batch in batch_samples)]
+        if self.args.world_size > 1 and self.args.average_tokens_across_devices:
+            counts = self.summed_over_processes(counts)
+        return tuple(counts) if "num_pairs" in batch_samples[0] else counts[0]
+
+    def summed_over_processes(self, numbers: list[int]) -> torch.Tensor:
+        on_host = torch.tensor([numbers])
+        if self.args.device.type == "cuda":
+            on_host = on_host.pin_memory()
+        return self.accelerator.gather(on_host.to(self.args.device, non_blocking=True)).sum(0)
+
+    def compute_loss(self, model, inputs, *args, **kwargs):
+        num_tokens, _ = (inputs.pop(name, None) for name in HOST_COUNTS)
+        if self.can_leave_masks_out and num_tokens == inputs["input_ids"].numel():
+            del inputs["attention_mask"]  # nothing is padded
+        if "next_sentence_label" in inputs or "masked_positions" in inputs:
+            pairs = inputs.pop("next_sentence_label", None)  # both tasks' labels go to the loss, and not to the model
+            inputs["labels"] = MaskedLabels.of(inputs["labels"], inputs.get("masked_positions"), pairs)
+        return super().compute_loss(model, inputs, *args, **kwargs)
+
+    def _track_num_input_tokens(self, inputs):
+        if self.args.include_num_input_tokens_seen != "non_padding" or "num_tokens" not in inputs:
+            super()._track_num_input_tokens(inputs)
+        elif self.args.world_size == 1:
+            self.state.num_input_tokens_seen += inputs["num_tokens"]
+        else:
+            self.tokens_on_device += self.summed_over_processes([inputs["num_tokens"]])[0]
+
+    def _maybe_log_save_evaluate(self, *args, **kwargs):
+        control = self.control
+        told = control.should_log or control.should_evaluate or control.should_save or control.should_training_stop
+        if told and isinstance(self.tokens_on_device, torch.Tensor):
+            self.state.num_input_tokens_seen += int(self.tokens_on_device)
+            self.tokens_on_device = 0
+        super()._maybe_log_save_evaluate(*args, **kwargs)
+
+    @cached_property
+    def weights_outside_embeddings(self) -> int:
+        return self.model.num_parameters(exclude_embeddings=True)
+
+    def floating_point_ops(self, inputs):
+        # As stock, which counts the model's weights anew each step.
+        return 6 * inputs["input_ids"].numel() * self.weights_outside_embeddings if "input_ids" in inputs else 0
