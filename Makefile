@@ -8,7 +8,7 @@ FAULTS = tests/text/test_any_file.py tests/run/test_faults.py tests/run/test_hos
 	tests/models/test_model_types.py tests/text/test_streaming.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo finetune lora mlm-pretrain split predict base-text base-model bench test test-faults test-all test-tools lint
+.PHONY: help setup demo finetune lora mlm-pretrain split predict base-text base-model bench test test-faults test-floors test-all test-tools lint
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -56,6 +56,16 @@ test-faults: setup test-tools  ## the whole of the tests of kills, damage and lo
 
 test-all: setup test-tools  ## every test in its long form (an hour; root)
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest --full $(ARGS)
+
+test-floors: .venv-floors/installed test-tools  ## the tests on the oldest versions that pyproject.toml allows  ARGS="tests/text"
+	PATH="$(CURDIR)/.venv-floors/bin:$$PATH" HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 .venv-floors/bin/python -m pytest $(ARGS)
+
+# Each "name>=version" of pyproject.toml becomes a constraint name==version.
+.venv-floors/installed: pyproject.toml
+	test -x .venv-floors/bin/python || $(PYTHON) -m venv .venv-floors
+	grep -oE '"[A-Za-z-]+>=[0-9.]+"' pyproject.toml | tr -d '"' | sed 's/>=/==/' > .venv-floors/floors.txt
+	.venv-floors/bin/pip install --quiet --disable-pip-version-check -c .venv-floors/floors.txt -e '.[dev]'
+	touch $@
 
 test-tools:  ## what the tests need of Debian: Chromium for the report, iproute2 for two hosts
 	@which chromium ip >/dev/null || { apt-get update -qq && \

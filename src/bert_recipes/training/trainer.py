@@ -44,9 +44,9 @@ class Trainer(SteppingTrainer):
         if self.args.early_stopping_patience is not None:
             self.add_callback(EarlyStoppingCallback(self.args.early_stopping_patience))
 
-    def init_hf_repo(self, token=None, private=None):
+    def init_hf_repo(self, *args, **kwargs):  # transformers 5.23 hands on more than those before it
         with failures_of_upload(self.args, f"--push_to_hub to {repo_id_of(self.args)}"):
-            super().init_hf_repo(token, private)
+            super().init_hf_repo(*args, **kwargs)
             if self.is_world_process_zero():
                 open_for_upload(self.args, self.hub_model_id)
 
