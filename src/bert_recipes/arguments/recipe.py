@@ -30,7 +30,8 @@ LEAST = {
 class RecipeArguments(transformers.TrainingArguments):
     """`TrainingArguments` with the defaults that these recipes want, a place to write to, and one source of precision.
 
-    Units: `learning_rate` None becomes a rate that suits the model's width (`training.suitable_learning_rate`).
+    `learning_rate` None becomes a rate that suits the model's width
+    (`training.learning_rate.suitable_learning_rate`).
     """
 
     overwrite: bool = field(default=False, metadata={"help": "let go of the finished run that output_dir holds"})
