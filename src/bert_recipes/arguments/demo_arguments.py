@@ -19,7 +19,7 @@ class DemoArguments:
     labels: int = field(default=500, metadata={"help": "labelled reviews that a classifier trains on"})
     num_seeds: int = field(default=3, metadata={"help": "runs of each kind, each with other labelled reviews"})
     steps: int = field(default=107, metadata={"help": "optimiser steps of each classifier"})
-    pretraining_epochs: float = field(default=3.0, metadata={"help": "passes over the reviews' text"})
+    pretraining_epochs: float = field(default=2.0, metadata={"help": "passes over the reviews' text"})
     max_pretraining_samples: int | None = field(default=None, metadata={"help": "reviews to pretrain on; else all"})
     max_test_samples: int | None = field(default=None, metadata={"help": "reviews to test on; else all"})
 

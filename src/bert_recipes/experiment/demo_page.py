@@ -75,7 +75,7 @@ def write_page(
             steps=args.steps,
             seeds=args.num_seeds,
             masked=f"Of the masked characters of held-out reviews the base model guesses {masked[0]}, after "
-            f"{args.pretraining_epochs:g} passes over the reviews' text {masked[1]}.",
+            f"further pretraining {masked[1]}.",
             sentences=as_html([["sentence", "label", "score"], *sentences]),
         ),
         encoding="utf-8",
@@ -88,8 +88,9 @@ def answer(accuracies: dict[str, list[float]], args: DemoArguments) -> str:
     higher = sum(one > other for one, other in zip(further, base, strict=True))
     return (
         f"With {args.labels} labelled reviews, fine-tuning reaches a test accuracy of {mean(base):.3f} from the base "
-        f"model, and of {mean(further):.3f} after {args.pretraining_epochs:g} passes of further pretraining on the "
-        f"reviews' text, without their labels. It is higher with {higher} of {args.num_seeds} seeds. "
+        f"model, and of {mean(further):.3f} after further pretraining on the reviews' "
+        f"text (passes: {args.pretraining_epochs:g}), without their labels. It is higher with {higher} of {args.num_seeds} "
+        "seeds. "
         f"{BASELINE.capitalize()} on the same rows has {mean(accuracies[BASELINE]):.3f}."
     )
 
