@@ -53,10 +53,10 @@ test-faults: setup test-tools  ## the whole of the tests of kills, damage and lo
 test-floors: .venv-floors/installed test-tools  ## the tests on the oldest versions that pyproject.toml allows  ARGS="tests/text"
 	PATH="$(CURDIR)/.venv-floors/bin:$$PATH" HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 .venv-floors/bin/python -m pytest $(ARGS)
 
-# Each "name>=version" of pyproject.toml becomes a constraint name==version.
+# Each "name>=version" of the dependencies becomes a constraint name==version.
 .venv-floors/installed: pyproject.toml
 	test -x .venv-floors/bin/python || $(PYTHON) -m venv .venv-floors
-	grep -oE '"[A-Za-z-]+>=[0-9.]+"' pyproject.toml | tr -d '"' | sed 's/>=/==/' > .venv-floors/floors.txt
+	sed -n '/^dependencies/,/^dev/p' pyproject.toml | grep -oE '"[A-Za-z-]+>=[0-9.]+"' | tr -d '"' | sed 's/>=/==/' > .venv-floors/floors.txt
 	.venv-floors/bin/pip install --quiet --disable-pip-version-check -c .venv-floors/floors.txt -e '.[dev]'
 	touch $@
 
