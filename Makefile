@@ -2,12 +2,13 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-LAUNCHER = $(BIN)/accelerate launch --quiet $(if $(LAUNCH),--config_file $(LAUNCH))
+# Its level: without a LAUNCH file accelerate would list what it takes by default.
+LAUNCHER = ACCELERATE_LOG_LEVEL=ERROR $(BIN)/accelerate launch --quiet $(if $(LAUNCH),--config_file $(LAUNCH))
 FAULTS = tests/text/test_any_file.py tests/run/test_faults.py tests/run/test_hosts.py tests/run/test_launch.py \
 	tests/models/test_model_types.py tests/text/test_streaming.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup finetune lora mlm-pretrain split predict base-text base-model bench test test-faults test-floors test-tools lint
+.PHONY: help setup demo finetune lora mlm-pretrain split predict base-text base-model bench test test-faults test-floors test-all test-tools lint
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -19,6 +20,9 @@ setup: .venv/installed  ## make .venv and install what constraints.txt pins (eve
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
+
+demo: setup  ## all stages and a page in ten minutes: TEXT="a sentence|another" ARGS="..."
+	$(LAUNCHER) recipes/demo.py $(if $(TEXT),--text "$(TEXT)") $(ARGS)
 
 finetune: setup  ## fine-tune every weight on labelled reviews      ARGS="..." LAUNCH=...
 	$(LAUNCHER) recipes/finetune.py $(ARGS)
@@ -49,6 +53,9 @@ test: setup test-tools  ## every test, offline
 
 test-faults: setup test-tools  ## the whole of the tests of kills, damage and lost links, with their figures (root)
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest --full -s $(FAULTS) $(ARGS)
+
+test-all: setup test-tools  ## every test in its long form (an hour; root)
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest --full $(ARGS)
 
 test-floors: .venv-floors/installed test-tools  ## the tests on the oldest versions that pyproject.toml allows  ARGS="tests/text"
 	PATH="$(CURDIR)/.venv-floors/bin:$$PATH" HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 .venv-floors/bin/python -m pytest $(ARGS)

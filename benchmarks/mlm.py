@@ -4,12 +4,13 @@
     python benchmarks/mlm.py --quick
 
 Stock is run_mlm.py's way: `BertForMaskedLM`, texts joined and cut into blocks, `DataCollatorForLanguageModeling`,
-`Trainer` with its defaults. Ours is `recipes/mlm_pretrain.py`'s, with dropout 0 (`ratio`), and with the model's own
-0.1 as stock has it (`exact_ratio`). Where a GPU is, all train on it in bf16, with `--rows` a step. Each trains in a process of its own, and they take turns of a few steps, so that a
-noisy machine disturbs all of them alike; a ratio is the median over the turns, `ratio_spread` its quartiles. One JSON
-object a size. Tokens are those of the text: padding is not counted, nor are the products that padding costs. A document
-is ten paragraphs of People's Daily, so that ours, which joins no documents, has blocks of about the same length: of
-short documents a batch of so many rows holds fewer tokens, and the optimizer's share of a step grows.
+`Trainer` with its defaults. Ours is `recipes/mlm_pretrain.py`'s, with dropout 0 (`ratio`), and with the model's own 0.1
+as stock has it (`exact_ratio`). Where a GPU is, all train on it in bf16, 256 rows a step. Each trains in a process of
+its own, and they take turns of a few steps, so that a noisy machine disturbs all of them alike; a ratio is the median
+over the turns, `ratio_spread` its quartiles. One JSON object a size. Tokens are those of the text: padding is not
+counted, nor are the products that padding costs. A document is ten paragraphs of People's Daily, so that ours, which
+joins no documents, has blocks of about the same length: of short documents a batch of so many rows holds fewer tokens,
+and the optimizer's share of a step grows.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from bert_recipes.arguments.data import LabelledDataArguments
 from bert_recipes.arguments.model import ModelArguments
 from bert_recipes.arguments.parse import parse
 from bert_recipes.models.classifiers import load_classifier
+from bert_recipes.results.baseline import mark_to_beat
 from bert_recipes.results.reporting import report_classifier
 from bert_recipes.run.errors import run
 from bert_recipes.training.assembling import classifier_trainer
@@ -22,6 +23,9 @@ def main(argv=None):
     # Data: text -> token ids; the label list comes from the training split alone.
     data = load_classification_data(model_args, data_args, training_args.seed, training_args.do_train)
 
+    # The mark to beat: character tf-idf with a linear model, on the same rows.
+    to_beat = mark_to_beat(data, training_args)
+
     # Model: the pretrained encoder with a new head; every weight moves, unless --freeze_encoder.
     model = load_classifier(
         model_args, data.label_names, data.problem_type, training_args.freeze_encoder, training_args.do_train
@@ -29,7 +33,7 @@ def main(argv=None):
 
     # Train, end with the checkpoint that the validation split likes best, and look at the test split once.
     trainer = classifier_trainer(model, training_args, data.tokenizer, data.encoded)
-    results = train_and_evaluate(trainer)
+    results = to_beat | train_and_evaluate(trainer)
     trainer.save_model()
     return report_classifier(trainer, results, data, model_args, data_args)
 

@@ -10,6 +10,7 @@ from bert_recipes.arguments.model import ModelArguments
 from bert_recipes.arguments.parse import parse
 from bert_recipes.models.adapters import add_lora, save_lora
 from bert_recipes.models.classifiers import load_classifier
+from bert_recipes.results.baseline import mark_to_beat
 from bert_recipes.results.reporting import report_classifier
 from bert_recipes.run.errors import run
 from bert_recipes.training.assembling import classifier_trainer
@@ -23,15 +24,17 @@ def main(argv=None):
     # Data: the same task, text and splits as finetune.py.
     data = load_classification_data(model_args, data_args, training_args.seed, training_args.do_train)
 
+    # The mark to beat: character tf-idf with a linear model, on the same rows.
+    to_beat = mark_to_beat(data, training_args)
+
     # Model: adapters beside the frozen projections; head and pooler are new, so they train in full.
     model = add_lora(
         load_classifier(model_args, data.label_names, data.problem_type, train=training_args.do_train), training_args
     )
-    model.print_trainable_parameters()
 
     # Train and test; then the adapter goes to adapter/, and the model with the adapter merged in stands alone.
     trainer = classifier_trainer(model, training_args, data.tokenizer, data.encoded)
-    results = train_and_evaluate(trainer)
+    results = to_beat | train_and_evaluate(trainer)
     save_lora(model, data.tokenizer, training_args)
     return report_classifier(trainer, results, data, model_args, data_args)
 

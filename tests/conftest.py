@@ -9,6 +9,7 @@ from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before any import reads it
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ["ONEDNN_MAX_CPU_ISA"] = "AVX512_CORE"  # no bf16 by itself, whatever the processor: figures are fp32's
 
 import pytest
 import torch

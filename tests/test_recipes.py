@@ -92,9 +92,8 @@ def test_what_a_classifiers_run_leaves(outputs, name):
 
 
 def test_the_screen_ends_with_the_results_and_the_path(outputs):
-    *_, heading, run, validation, baseline, majority, _, cost, saved = (
-        (outputs / "finetune.log").read_text().splitlines()
-    )
+    table, steps = (outputs / "finetune.log").read_text().split("\n\nNext:\n")
+    *_, heading, run, validation, baseline, majority, _, cost, saved = table.splitlines()
     results = json.loads((outputs / "finetune" / "all_results.json").read_text())
     assert heading.split() == ["accuracy", "macro-F1"]
     assert run.split()[-2:] == [f"{results['test_accuracy']:.4f}", f"{results['test_macro_f1']:.4f}"]
@@ -102,6 +101,7 @@ def test_the_screen_ends_with_the_results_and_the_path(outputs):
     assert baseline.startswith("character tf-idf") and f"{results['baseline_accuracy']:.4f}" in baseline
     assert majority.startswith("majority class, test") and f"{results['majority_accuracy']:.4f}" in majority
     assert "weights trained" in cost and "peak memory" in cost and saved == f"saved in {outputs / 'finetune'}"
+    assert next(line for line in steps.splitlines() if line.startswith("  # ")) == "  # label a file"
 
 
 def test_a_model_that_gives_every_row_one_answer_is_told(tmp_path, tiny_model, capsys):
@@ -135,8 +135,11 @@ def test_the_majority_class_is_scored(train, test, accuracy, macro_f1):
 def test_lora_leaves_its_adapter_apart_and_counts_what_it_trains(outputs):
     assert files(outputs / "lora" / "adapter") >= {"adapter_model.safetensors", "adapter_config.json"}
     assert "adapter_config.json" not in files(outputs / "lora")
-    assert re.search(r"trainable params: [\d,]+ \|\| all params: [\d,]+", (outputs / "lora.log").read_text())
     results = json.loads((outputs / "lora" / "all_results.json").read_text())
+    weights = (
+        f"{results['train_parameters']:,} of {results['train_parameters'] + results['frozen_parameters']:,} weights"
+    )
+    assert f"Training {weights}: 4 steps of 8 rows" in (outputs / "lora.log").read_text()
     assert results["train_parameters"] < 0.03 * results["frozen_parameters"]
 
 

@@ -153,7 +153,7 @@ def test_resuming_a_finished_run_says_so_and_ends_well(tmp_path, capsys):
 @pytest.mark.parametrize(
     "argv, launched, expected",
     [
-        ([], "no", "no"),  # a CPU: fp32
+        ([], "no", "no"),  # a CPU without products in bf16, as conftest.py has it: fp32
         ([], "bf16", "bf16"),
         (["--bf16"], "no", "bf16"),
         (["--precision", "bf16"], "no", "bf16"),

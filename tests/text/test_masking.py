@@ -190,7 +190,9 @@ def test_another_document_is_drawn_evenly_however_lopsided_they_are(tokenizer):
     assert set(pairs.document[pairs.of_another_document(np.full(400, 2), numbers)]) == {0, 1}
 
 
-@pytest.mark.parametrize("given", [{}, {"whole_word_mask": True}, {"nsp": True}, {"nsp": True, "whole_word_mask": True}])
+@pytest.mark.parametrize(
+    "given", [{}, {"whole_word_mask": True}, {"nsp": True}, {"nsp": True, "whole_word_mask": True}]
+)
 def test_a_row_is_masked_alike_in_every_batch(cut, tokenizer, given):
     chunks = cut(**given)
     masked = (MaskedPairs if "nsp" in given else MaskedChunks)(chunks, tokenizer, 0.15, seed=7)

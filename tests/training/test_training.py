@@ -17,8 +17,9 @@ from bert_recipes.models.masked_lm import load_masked_lm
 from bert_recipes.run.errors import UserError
 from bert_recipes.text.documents import load_documents
 from bert_recipes.text.masking import IGNORED
-from bert_recipes.training.assembling import classifier_trainer, masked_language_model_trainer, suitable_learning_rate
+from bert_recipes.training.assembling import classifier_trainer, masked_language_model_trainer
 from bert_recipes.training.data import load_classification_data, load_pretraining_data
+from bert_recipes.training.learning_rate import suitable_learning_rate
 from bert_recipes.training.samplers import LengthGroupedSampler
 from bert_recipes.training.trainer import train_and_evaluate
 from bert_recipes.training.training_length import choose_length

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import functools
 import importlib.util
+import itertools
 import os
 import sys
 from collections.abc import Iterator
@@ -53,7 +54,7 @@ def refuse(message: str) -> NoReturn:
 
 def words_and_values(argv: list[str]) -> Iterator[tuple[str, str | None]]:
     """Each `--name`, and the word behind it, or behind its equals sign."""
-    for word, following in zip(argv, [*argv[1:], None], strict=True):
+    for word, following in itertools.zip_longest(argv, argv[1:]):
         if word.startswith("--"):
             name, equals, value = word.partition("=")
             yield name, value if equals else following

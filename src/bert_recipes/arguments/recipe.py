@@ -12,6 +12,7 @@ from transformers.integrations import get_available_reporting_integrations
 from ..run.errors import UserError
 from ..run.hub import check_upload
 from ..run.launch import choose_precision, form_group, launched_processes, refuse_separate_runs, use_every_core
+from ..run.screen import show_bars
 from .dry_run import build_what_is_asked_for
 from .output_dir import choose_output_dir
 
@@ -29,13 +30,17 @@ LEAST = {
 class RecipeArguments(transformers.TrainingArguments):
     """`TrainingArguments` with the defaults that these recipes want, a place to write to, and one source of precision.
 
-    Units: `learning_rate` None becomes a rate that suits the model's width (`training.suitable_learning_rate`).
+    `learning_rate` None becomes a rate that suits the model's width
+    (`training.learning_rate.suitable_learning_rate`).
     """
 
     overwrite: bool = field(default=False, metadata={"help": "let go of the finished run that output_dir holds"})
     precision: str | None = field(
         default=None,
-        metadata={"choices": ["fp32", "bf16", "fp16"], "help": "else as launched, else the device's best"},
+        metadata={
+            "choices": ["fp32", "bf16", "fp16"],
+            "help": "else as launched, else by the device: bf16 where it is native",
+        },
     )
     early_stopping_patience: int | None = field(
         default=None, metadata={"help": "stop after this many evaluations without a better one"}
@@ -77,6 +82,7 @@ class RecipeArguments(transformers.TrainingArguments):
     label_names: list[str] | None = field(default=None, init=False)  # the flag names the classes, not Trainer's columns
     hub_strategy: str = field(default="end", metadata={"help": "what --push_to_hub uploads: end is the finished model"})
 
+    precision_why: ClassVar[str | None] = None  # in words, where the device has decided
     default_output_dir = "outputs/run"
     base_learning_rate = 3e-5  # for a model 768 wide
 
@@ -91,7 +97,8 @@ class RecipeArguments(transformers.TrainingArguments):
         self.output_dir = choose_output_dir(self)
         self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
         use_every_core(self)
-        choose_precision(self)
+        show_bars(not self.disable_tqdm)
+        self.precision_why = choose_precision(self)
         if not self.do_eval:
             self.eval_strategy = "no"
         if "no" in (self.eval_strategy, self.save_strategy):  # there is no best one to end with

@@ -11,7 +11,7 @@ from ..arguments.problems import REGRESSION
 from ..models.masked_lm import class_for, has_masked_lm_head
 from ..models.pretrained import load_config, weights_fingerprint
 from ..run.errors import UserError
-from ..run.launch import launched_precision
+from ..run.launch import launched_precision, precision_of_device
 from ..text.corpora import corpus_fingerprint
 from .evidence import parameter_groups
 from .runs import read_json, write_json
@@ -67,4 +67,4 @@ def claim_folder(setting: Setting) -> None:
 
 def precision() -> str:
     """The launch decides it, for the experiment has no flag of its own."""
-    return launched_precision(use_cpu=not torch.accelerator.is_available())
+    return launched_precision() or precision_of_device(use_cpu=not torch.accelerator.is_available())[0]

@@ -9,7 +9,7 @@ from dataclasses import replace
 from ..arguments.split_arguments import RECIPES
 from ..models.pretrained import load_config
 from ..run.errors import UserError
-from ..training.assembling import suitable_learning_rate
+from ..training.learning_rate import suitable_learning_rate
 from .comparing import merit
 from .folds import label_set
 from .question import Plan

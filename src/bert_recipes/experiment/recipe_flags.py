@@ -9,7 +9,7 @@ from ..arguments.columns import split_names
 from ..arguments.mlm import MlmArguments
 from ..arguments.split_arguments import RECIPES
 from ..models.pretrained import load_config
-from ..training.assembling import suitable_learning_rate
+from ..training.learning_rate import suitable_learning_rate
 from .folds import files_flags
 from .runs import Run, with_seed
 from .setting import Setting

@@ -39,8 +39,8 @@ def expand_mask(encoder: torch.nn.Module, args: tuple, kwargs: dict) -> tuple[tu
 
 @torch.no_grad()
 def trial(model: PreTrainedModel, full_batch_has_mask: bool = True) -> list[torch.Tensor]:
-    """What the model makes of eight made-up tokens, of which two are padding, and of four without padding; nothing if it
-    can't take them so."""
+    """What the model makes of eight made-up tokens, of which two are padding, and of four without padding; nothing if
+    it can't take them so."""
     training, input_ids = model.training, torch.arange(5, 13).view(2, 4).to(model.device)
     mask = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0]], device=model.device)
     model.eval()

@@ -12,11 +12,11 @@ from ..run.errors import tell
 def sparse_head(model: PreTrainedModel) -> PreTrainedModel:
     """Let everything behind the encoder see the masked positions alone: exact, and most of the work saved.
 
-    32 x 128 tokens x 21,128 words are 86 M logits, of which 15 % have a label. A call that passes
-    `masked_positions` (bool, shape (rows, length), or int64, shape (masked,): places counted row after row, which no GPU
-    is waited for to count) gets logits of shape (1, masked, vocabulary) in row-major order;
-    any other call gets the dense (rows, length, vocabulary). Works by hooks, so a model's forward stays its own. A head
-    that looks at more than one position, or has another shape, is found out by a trial, and stays dense.
+    32 x 128 tokens x 21,128 words are 86 M logits, of which 15 % have a label. A call that passes `masked_positions`
+    (bool, shape (rows, length), or int64, shape (masked,): places counted row after row, for which no GPU is waited)
+    gets logits of shape (1, masked, vocabulary) in row-major order; any other call gets the dense (rows, length,
+    vocabulary). Works by hooks, so a model's forward stays its own. A head that looks at more than one position, or has
+    another shape, is found out by a trial, and stays dense.
     """
     handles = [
         model.register_forward_pre_hook(take_masked_positions, with_kwargs=True),

@@ -3,19 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from datasets import Dataset, DatasetDict
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.multiclass import OneVsRestClassifier
-from sklearn.pipeline import make_pipeline
 from transformers import EvalPrediction
 
+from ..arguments.classifier import ClassifierArguments
+from ..arguments.problems import REGRESSION
 from ..text.encoding import join_columns, label_vector
+from ..training.data import ClassificationData
 from ..training.metrics import MEAN_LOSS, load_metric, regression_metrics
 
 INVERSE_REGULARISATIONS = (1.0, 8.0)  # chosen between by macro-F1 on the validation split
+QUICK_CHARACTERS = 5_000_000  # of training text: what tf-idf reads in half a minute on one core
+
+
+def mark_to_beat(data: ClassificationData, args: ClassifierArguments) -> dict[str, float]:
+    """`score_floors`, told on the screen before a model trains.
+
+    Empty on every process but the first, without --do_predict, and where so much text is read that a person or the
+    other processes would wait for long: then `report_classifier` scores them at the end.
+    """
+    # Characters, by the bytes of the Arrow columns: a Chinese one has three.
+    columns = data.corpus["train"].select_columns(data.text_columns)
+    if args.process_index or not args.do_predict or columns.with_format("arrow")[:].nbytes > 3 * QUICK_CHARACTERS:
+        return {}
+    scores = score_floors(data, args)
+    name, title = ("mse", "mean squared error") if data.problem_type == REGRESSION else ("accuracy", "accuracy")
+    floors = {"baseline": "character tf-idf + a linear model", "majority": "majority class"}
+    if data.problem_type == REGRESSION:
+        floors["majority"] = "mean"
+    told = [f"{scores[f'{floor}_{name}']:.4f} ({of})" for floor, of in floors.items() if f"{floor}_{name}" in scores]
+    print(f"To beat: {title} {', '.join(told)}\n", flush=True)
+    return scores
+
+
+def score_floors(data: ClassificationData, args: ClassifierArguments) -> dict[str, float]:
+    """Scores on the test split that a classifier is measured by: `majority_*`, and with --baseline `baseline_*`."""
+    floors = {"majority": score_majority(data.corpus, data.label_names)}
+    if args.baseline:
+        floors["baseline"] = score_baseline(data.corpus, data.text_columns, data.label_names)
+    return {f"{floor}_{name}": value for floor, scores in floors.items() for name, value in scores.items()}
 
 
 def labels_of(split: Dataset, label_names: Sequence[str]) -> np.ndarray:
@@ -42,48 +74,52 @@ def score_baseline(corpus: DatasetDict, text_columns: Sequence[str], label_names
     if isinstance(corpus["train"]["label"][0], float):
         return score_regression_baseline(corpus, text_columns)
     multi_label = not isinstance(corpus["train"]["label"][0], str)
-    metric = load_metric(multi_label)
+    metric, features = load_metric(multi_label), character_tfidf(corpus, text_columns)
+    references = {split: labels_of(rows, label_names) for split, rows in corpus.items()}
 
-    def score(classifier, split: Dataset) -> dict[str, float]:
-        references = labels_of(split, label_names)
-        predictions = classifier.predict(join_columns(split, text_columns)).reshape(references.shape)
-        return metric.compute(predictions=predictions, references=references)
+    def score(classifier, split: str) -> dict[str, float]:
+        predictions = classifier.predict(features[split]).reshape(references[split].shape)
+        return metric.compute(predictions=predictions, references=references[split])
 
     def fit(inverse_regularisation: float):
         regression = LogisticRegression(C=inverse_regularisation, max_iter=300)
-        return make_pipeline(
-            character_tfidf(len(corpus["train"])),
-            OneVsRestClassifier(regression) if multi_label else regression,
-        ).fit(join_columns(corpus["train"], text_columns), labels_of(corpus["train"], label_names))
+        classifier = OneVsRestClassifier(regression) if multi_label else regression
+        return classifier.fit(features["train"], references["train"])
 
     classifiers = [fit(inverse_regularisation) for inverse_regularisation in INVERSE_REGULARISATIONS]
-    best = max(classifiers, key=lambda classifier: score(classifier, corpus["validation"])["macro_f1"])
-    return score(best, corpus["test"])
+    best = max(classifiers, key=lambda classifier: score(classifier, "validation")["macro_f1"])
+    return score(best, "test")
 
 
 def score_regression_baseline(corpus: DatasetDict, text_columns: Sequence[str]) -> dict[str, float]:
     """A ridge regression on the same tf-idf."""
+    features = character_tfidf(corpus, text_columns)
 
-    def score(model, split: Dataset) -> dict[str, float]:
-        predictions = model.predict(join_columns(split, text_columns))
-        return without_loss(regression_metrics(EvalPrediction(predictions, split["label"][:])))
+    def score(model, split: str) -> dict[str, float]:
+        predictions = model.predict(features[split])
+        return without_loss(regression_metrics(EvalPrediction(predictions, corpus[split]["label"][:])))
 
-    train = corpus["train"]
     models = [
-        make_pipeline(character_tfidf(len(train)), Ridge(alpha=1 / inverse_regularisation)).fit(
-            join_columns(train, text_columns), train["label"][:]
-        )
+        Ridge(alpha=1 / inverse_regularisation).fit(features["train"], corpus["train"]["label"][:])
         for inverse_regularisation in INVERSE_REGULARISATIONS
     ]
-    return score(min(models, key=lambda model: score(model, corpus["validation"])["mse"]), corpus["test"])
+    return score(min(models, key=lambda model: score(model, "validation")["mse"]), "test")
 
 
 def without_loss(scores: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in scores.items() if name != MEAN_LOSS}
 
 
-def character_tfidf(rows: int) -> TfidfVectorizer:
-    """Of 1- to 3-grams; what a single one of many rows has tells nothing."""
-    return TfidfVectorizer(
-        analyzer="char", ngram_range=(1, 3), sublinear_tf=True, min_df=1 if rows < 100 else 2, dtype=np.float32
+def character_tfidf(corpus: DatasetDict, text_columns: Sequence[str]) -> dict[str, Any]:
+    """Sparse matrices (rows, n-grams) by split, of the training rows' 1- to 3-grams; what a single one of many rows
+    has tells nothing."""
+    vectorizer = TfidfVectorizer(
+        analyzer="char",
+        ngram_range=(1, 3),
+        sublinear_tf=True,
+        min_df=1 if len(corpus["train"]) < 100 else 2,
+        dtype=np.float32,
     )
+    texts = {split: join_columns(rows, text_columns) for split, rows in corpus.items()}
+    train = vectorizer.fit_transform(texts.pop("train"))
+    return {"train": train, **{split: vectorizer.transform(of_split) for split, of_split in texts.items()}}

@@ -19,6 +19,7 @@ from ..text.files import Table, read_table
 from ..text.labels import Labels, as_list, given_label_names, read_labels
 from ..text.numbers import read_numbers
 from ..training.metrics import MEAN_LOSS, classification_metrics, decide, regression_metrics
+from ..training.progress import show_progress
 from ..training.trainer import Trainer
 
 LABEL_JOINT = ";"  # between the labels of a row that has several
@@ -33,6 +34,7 @@ def read_input(args: PredictArguments) -> tuple[Table, Dataset]:
 
 def predict(trainer: Trainer, dataset: Dataset, metric_key_prefix: str = "test") -> tuple[np.ndarray, dict[str, float]]:
     """Logits of shape (rows, classes) in the order of `dataset`, and the metrics where it has `labels`."""
+    show_progress(trainer)
     order = np.argsort(dataset["length"], kind="stable")[::-1]  # the longest first: the time left is no false promise
     output = trainer.predict(dataset.select(order), metric_key_prefix=metric_key_prefix)
     logits = np.empty_like(output.predictions)

@@ -22,12 +22,10 @@ from ..text import files
 from ..text.corpora import corpus_fingerprint
 from ..training.data import ClassificationData, PretrainingData
 from ..training.trainer import Trainer
-from .baseline import score_baseline, score_majority
+from .baseline import score_floors
 from .cards import front_matter, origin
-from .confusion import draw_confusion
-from .figures import draw_training
 from .inference import join_labels, name_predictions, predict, score_file
-from .scatter import draw_scatter
+from .next_steps import after_classifier, after_masked_lm, print_steps
 from .writing import write_file
 
 Results = dict[str, float]
@@ -50,10 +48,15 @@ def report_classifier(
     model_args: ModelArguments,
     data_args: LabelledDataArguments,
 ) -> Results:
-    """Predict the test split, score the baseline beside it, and write all that a classifier's run leaves.
+    """Predict the test split, and write all that a classifier's run leaves.
 
-    Returns the results with `test_*`, `majority_*` and `baseline_*` added.
+    Returns the results with `test_*` added, and `majority_*` and `baseline_*` where `mark_to_beat` gave none.
     """
+    # matplotlib takes a second to import: not before the training's first line.
+    from .confusion import draw_confusion
+    from .figures import draw_training
+    from .scatter import draw_scatter
+
     args, test, output_dir = trainer.args, data.corpus["test"], Path(trainer.args.output_dir)
     regression = data.problem_type == REGRESSION
     if args.do_predict:
@@ -69,18 +72,16 @@ def report_classifier(
         write_file(rows, {"label": labels, **predictions}, output_dir / "predictions.csv")
         draw = draw_scatter if regression else draw_confusion
         draw(test["label"], predictions["prediction"], data.label_names, output_dir / "figures")
-        results |= {f"majority_{name}": value for name, value in score_majority(data.corpus, data.label_names).items()}
+        if "majority_mse" not in results and "majority_accuracy" not in results:  # `mark_to_beat` left them to now
+            results |= score_floors(data, args)
         if not regression:
             tell_collapse(labels, predictions["prediction"], results["majority_accuracy"])
-    if args.baseline and args.do_predict:
-        print("Fitting character tf-idf + a linear model on the same rows …", flush=True)
-        floor = score_baseline(data.corpus, data.text_columns, data.label_names)
-        results |= {f"baseline_{name}": value for name, value in floor.items()}
     scores = REGRESSION_SCORES if regression else CLASSIFIER_SCORES
     draw_training(trainer.state.log_history, list(scores.values())[-2:], output_dir / "figures" / "training.png")
     table = results_table(results, THIS_RUN | (REGRESSION_FLOORS if regression else CLASSIFIER_FLOORS), scores)
     card = model_card("text-classification", trainer, results, table, model_args, data_args, data.summary.as_markdown())
     finish(trainer, results, table, card)
+    print_steps(after_classifier(Path(args.default_output_dir).name, args.output_dir, model_args, data_args))
     return results
 
 
@@ -101,6 +102,8 @@ def report_masked_lm(
 
     Returns the results with `train_tokens_seen` added.
     """
+    from .figures import draw_training
+
     trainer.end()
     if not trainer.is_world_process_zero():
         return results
@@ -118,6 +121,7 @@ def report_masked_lm(
     card = model_card("fill-mask", trainer, results, table, model_args, data_args, text)
     card += f"\n## Score against tokens seen\n\n{as_markdown([['tokens seen', *scores], *curve.values()])}\n"
     finish(trainer, results, table, card)
+    print_steps(after_masked_lm(trainer.args.output_dir, data_args))
     return results
 
 

@@ -11,6 +11,8 @@ from typing import NoReturn
 
 import torch
 
+from .screen import quiet_libraries
+
 
 class UserError(Exception):
     """Something that the user can put right: says what is wrong, where (file, row, column, argument), what to do.
@@ -43,6 +45,7 @@ class LostProcess(UserError):
 
 def run(main: Callable[[], None]) -> None:
     """Run a recipe's `main`; a `UserError` ends the process with status 2 and one line on stderr."""
+    quiet_libraries()
     try:
         main()
     except UserError as error:

@@ -4,36 +4,65 @@ from __future__ import annotations
 
 import datetime
 import os
+from pathlib import Path
 
 import torch
 from transformers import TrainingArguments
 
 from .errors import UserError
 
+# As /proc/cpuinfo calls the instructions that multiply in bf16; elsewhere they are not looked for.
+BF16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16")
+# What oneDNN, whose products torch takes, can be limited to, without these instructions.
+WITHOUT_BF16 = {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI"}
 
-def choose_precision(args: TrainingArguments) -> None:
+
+def choose_precision(args: TrainingArguments) -> str | None:
     """Set `bf16` and `fp16`: a flag wins; else the launch, unless it says "no" (which accelerate exports when nothing
-    was said); else the device: bf16, fp16 on older GPUs, fp32 on a CPU."""
+    was said); else the device (`precision_of_device`). The reason in words, where it is the device."""
     flags = {name for name in ("bf16", "fp16") if getattr(args, name)} | ({args.precision} - {None})
     if len(flags) > 1:
         raise UserError(f"precision is asked for as {' and as '.join(sorted(flags))}: keep one")
-    precision = next(iter(flags), None) or launched_precision(args.use_cpu)
+    asked, why = next(iter(flags), None) or launched_precision(), None
+    precision = asked
+    if asked is None:
+        precision, why = precision_of_device(args.use_cpu, args.do_train)
     if precision == "fp16" and args.use_cpu:
-        raise UserError("fp16 needs a GPU: on a CPU use --bf16, or leave precision out for fp32")
+        raise UserError("fp16 needs a GPU: on a CPU use --bf16, or leave precision out")
     args.bf16, args.fp16 = precision == "bf16", precision == "fp16"
     # TrainingArguments reads it again, and would put the launch above the flag.
-    if os.environ.get("ACCELERATE_MIXED_PRECISION", "no") != "no":
+    if launched_precision():
         os.environ["ACCELERATE_MIXED_PRECISION"] = "no" if precision == "fp32" else precision
+    return why
 
 
-def launched_precision(use_cpu: bool) -> str:
-    """What a run has that no flag tells otherwise."""
+def launched_precision() -> str | None:
     launched = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
-    if launched != "no":
-        return launched
-    if use_cpu or torch.accelerator.current_accelerator().type != "cuda":
-        return "fp32"
-    return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+    return None if launched == "no" else launched
+
+
+def precision_of_device(use_cpu: bool, train: bool = True) -> tuple[str, str]:
+    """What a run has that neither a flag nor the launch tells otherwise, and why. On a CPU bf16 is for training alone:
+    predictions take little time there, and have all their digits in fp32."""
+    if use_cpu:
+        instructions = native_bf16() if train else None
+        if instructions:
+            return "bf16", f"this processor multiplies in it natively ({instructions}); --precision fp32 turns it off"
+        return "fp32", "this processor has no products in bf16" if train else "predictions on a CPU have all digits"
+    if torch.accelerator.current_accelerator().type != "cuda":
+        return "fp32", "this accelerator is no CUDA device; --bf16 turns bf16 on"
+    if torch.cuda.is_bf16_supported(including_emulation=False):
+        return "bf16", "this GPU multiplies in it natively; --precision fp32 turns it off"
+    return "fp16", "this GPU has no bf16; --precision fp32 turns it off"
+
+
+def native_bf16() -> str | None:
+    """The instructions with which this processor multiplies in bf16, where torch uses them."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() in WITHOUT_BF16 or not torch.backends.mkldnn.is_available():
+        return None
+    words = set(cpuinfo.read_text().split()) if cpuinfo.exists() else set()
+    return next((name for name in BF16_INSTRUCTIONS if name in words), None)
 
 
 def launched_processes() -> int:

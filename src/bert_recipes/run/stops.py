@@ -22,8 +22,8 @@ STOPPED = 128 + signal.SIGTERM  # a shell's status for a process that SIGTERM en
 
 
 class StopTogether(TrainerCallback):
-    """Looks at each step's loss, and at SIGTERM: a process that meets either one tells the others, which else would wait
-    for it.
+    """Looks at each step's loss, and at SIGTERM: a process that meets either one tells the others, which else would
+    wait for it.
 
     On a CPU it looks before the weights move. On a GPU it looks a step later, so that no step waits for its own loss,
     and always before a checkpoint, an evaluation and the end of training: none of them has weights of a broken step.

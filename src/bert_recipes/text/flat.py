@@ -20,7 +20,7 @@ def numbers(table: pa.Table, name: str) -> np.ndarray:
 
 
 class FlatLists:
-    """A column of lists of integers: `lengths`, shape (rows,), and the pieces of any rows as views of Arrow's buffers."""
+    """A column of lists of integers: `lengths`, shape (rows,), and pieces of any rows as views of Arrow's buffers."""
 
     def __init__(self, column: pa.ChunkedArray):
         chunks = [chunk for chunk in column.chunks if len(chunk)]

@@ -1,4 +1,5 @@
-"""Label cells -> a name a row, or a list of names, in whichever way a file writes them down."""
+"""Label cells -> a name a row, or a list of names, in whichever way a file writes them down
+(numbers: `encoding.label_vector`)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Masked-language-model examples (Devlin et al. 2019, arXiv 1810.04805): masks that are a function of their chunk, drawn
-for a whole batch at once."""
+"""Masked-language-model examples (Devlin et al. 2019, arXiv 1810.04805): masks that are a function of their chunk,
+drawn for a whole batch at once."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from ..models.starting_weights import guess_the_mean
 from ..text.collating import MaskedLanguageModelCollator
 from ..text.encoding import PAD_TO_MULTIPLE_OF, sort_by_length
 from .data import PretrainingData
+from .learning_rate import suitable_learning_rate
 from .losses import classification_loss, masked_language_model_loss, pretraining_loss
 from .metrics import classification_metrics, masked_language_model_metrics, regression_metrics, token_losses
 from .trainer import Trainer
@@ -72,12 +73,3 @@ def masked_language_model_trainer(model: PreTrainedModel, args: MlmArguments, da
         preprocess_logits_for_metrics=token_losses,
         loss_of_guessing=math.log(model.config.vocab_size),
     )
-
-
-def suitable_learning_rate(args: RecipeArguments | type[RecipeArguments], config: PretrainedConfig) -> float:
-    """The recipe's rate for a 768-wide model times (768 / width)^2: narrow models want larger steps.
-
-    For full fine-tuning 3e-5 at 768 (the middle of what the BERT paper searched) and 1.7e-5 at 1,024; at 256 it is
-    2.7e-4, where 3e-4 beat 1.5e-4 on the validation split. Below 256 nothing was measured: the rate stays.
-    """
-    return float(f"{args.base_learning_rate * (768 / max(256, config.hidden_size)) ** 2:.2g}")

@@ -38,9 +38,9 @@ def classification_loss(label_smoothing: float = 0.0) -> LossFunction:
 
 
 class MaskedLabels(NamedTuple):
-    """What `training.Trainer` hands these losses in place of labels of shape (rows, length), so that no GPU is asked where
-    something is masked: the `tokens` of the masked `positions`, int64, both of shape (masked,), counted row after row,
-    and of pairs `next_sentence`, shape (rows,)."""
+    """What `training.Trainer` hands these losses in place of labels of shape (rows, length), so that no GPU is asked
+    where something is masked: the `tokens` of the masked `positions`, int64, both of shape (masked,), counted row after
+    row, and of pairs `next_sentence`, shape (rows,)."""
 
     tokens: torch.Tensor
     positions: torch.Tensor

@@ -5,19 +5,22 @@ from __future__ import annotations
 from functools import cached_property
 
 import torch
+from transformers import TrainingArguments
 
 from ..models.attention_masks import expand_masks
+from ..run.devices import suit_device
 from ..text.collating import HOST_COUNTS
 from .checkpointing import CheckpointedTrainer
 from .losses import MaskedLabels
 
 
 class SteppingTrainer(CheckpointedTrainer):
-    """`transformers.Trainer` whose steps wait for no GPU outside logging, evaluation and saving: stock counts labels and
-    tokens, and looks for padding and masked positions, on the device, and waits for each answer."""
+    """`transformers.Trainer` whose steps wait for no GPU outside logging, evaluation and saving: stock counts labels
+    and tokens, and looks for padding and masked positions, on the device, and waits for each answer."""
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
+    def __init__(self, *, args: TrainingArguments, **kwargs):
+        suit_device(args)  # before the accelerator is made
+        super().__init__(args=args, **kwargs)
         self.can_leave_masks_out = expand_masks(self.model)
         self.tokens_on_device: torch.Tensor | int = 0  # of steps that no log has told of yet
 

@@ -19,6 +19,7 @@ from ..run.stops import StopTogether, end_of_training, failures_told
 from ..text.streaming import StreamedChunks
 from .callbacks import GiveBackHoles, SetEpoch
 from .metrics import MEAN_LOSS
+from .progress import show_progress
 from .samplers import LengthGroupedSampler, lengths_of
 from .steps import SteppingTrainer
 
@@ -129,6 +130,7 @@ def train_and_evaluate(trainer: Trainer) -> dict[str, float]:
     Returns the results so far: `train_*` (with trained and frozen parameters and the peak memory) and `eval_*`.
     """
     args, results = trainer.args, {}
+    show_progress(trainer)
     if args.do_train:
         checkpoint = checkpoint_to_resume(args)
         if args.resume_from_checkpoint == "auto" and args.process_index == 0:

@@ -1,0 +1,115 @@
+"""What the screen shows while a model trains: one bar with the time left, and a line for each validation."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from tqdm.auto import tqdm
+from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback
+
+from ..models.pretrained import count_parameters
+
+# Of an evaluation's metrics, what is no score, and what the table at the end of the run has no place for either.
+LEFT_OUT = ("runtime", "per_second", "precision", "recall", "mean_loss")
+SECONDS_BETWEEN_LINES = 30  # of a bar in a log file, where each state of it is a line
+
+
+def show_progress(trainer: Trainer) -> None:
+    """In the place of the Trainer's own: its bars stand inside one another, and its logs are printed dictionaries."""
+    for former in (ProgressCallback, PrinterCallback, Progress):
+        trainer.remove_callback(former)
+    trainer.add_callback(Progress())
+
+
+class Progress(TrainerCallback):
+    """One bar at a time; without bars (`--disable_tqdm`) a line each time the loss is logged."""
+
+    def __init__(self):
+        self.training = self.scoring = None
+
+    def on_train_begin(self, args, state, control, model=None, train_dataloader=None, **kwargs):
+        self.on_train_end(args, state, control)  # --auto_find_batch_size begins again
+        if not state.is_world_process_zero:
+            return
+        trained, frozen = count_parameters(model)
+        weights = f"{trained:,} weights" if not frozen else f"{trained:,} of {trained + frozen:,} weights"
+        rows = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+        print(f"Training {weights}: {state.max_steps:,} steps of {rows} rows")
+        if args.precision_why:
+            print(f"{'bf16' if args.bf16 else 'fp16' if args.fp16 else 'fp32'}: {args.precision_why}")
+        sys.stdout.flush()
+        self.started, self.first_step = time.monotonic(), state.global_step
+        self.training = bar("training", state.max_steps, args, initial=state.global_step, unit=" steps")
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if self.training is not None:
+            self.training.update(state.global_step - self.training.n)
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        if self.training is None or "loss" not in logs:
+            return
+        self.training.set_postfix_str(f"loss {logs['loss']:.4g}", refresh=False)
+        if args.disable_tqdm:
+            done = state.global_step - self.first_step
+            left = (time.monotonic() - self.started) / done * (state.max_steps - state.global_step)
+            told = f"step {state.global_step:,} of {state.max_steps:,}: loss {logs['loss']:.4g}"
+            print(f"{told}, about {duration(left)} left", flush=True)
+
+    def on_prediction_step(self, args, state, control, eval_dataloader=None, **kwargs):
+        if not state.is_world_process_zero or not hasattr(eval_dataloader, "__len__"):
+            return
+        if self.scoring is None:
+            # Inside the training's bar there is no second one: its name says how far the validation is.
+            hidden = self.training is not None
+            self.scoring = bar("scoring", len(eval_dataloader), args, unit=" batches", hidden=hidden)
+            self.scored = 0
+        self.scored += 1
+        self.scoring.update()
+        if self.training is not None:
+            self.training.set_description_str(f"validating {self.scored}/{len(eval_dataloader)}")
+
+    def on_evaluate(self, args, state, control, metrics=None, **kwargs):
+        self.close_scoring()
+        if self.training is not None:
+            self.training.set_description_str("training")
+            scores = [f"{title(name)} {value:.4f}" for name, value in metrics.items() if is_score(name)]
+            tqdm.write(f"epoch {state.epoch:.3g}, validation: {', '.join(scores)}")
+            sys.stdout.flush()
+
+    def on_predict(self, args, state, control, **kwargs):
+        self.close_scoring()
+
+    def close_scoring(self) -> None:
+        if self.scoring is not None:
+            self.scoring.close()
+        self.scoring = None
+
+    def on_train_end(self, args, state, control, **kwargs):
+        if self.training is not None:
+            self.training.close()
+        self.training = None
+
+
+def bar(name: str, total: int, args, hidden: bool = False, **kwargs) -> tqdm:
+    return tqdm(
+        desc=name,
+        total=total,
+        leave=False,
+        dynamic_ncols=True,
+        mininterval=0.2 if sys.stderr.isatty() else SECONDS_BETWEEN_LINES,
+        disable=hidden or args.disable_tqdm,
+        **kwargs,
+    )
+
+
+def is_score(name: str) -> bool:
+    return name.startswith("eval_") and not name.endswith(LEFT_OUT)
+
+
+def title(name: str) -> str:
+    return name.removeprefix("eval_").replace("_", " ").replace("macro f1", "macro-F1")
+
+
+def duration(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
