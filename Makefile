@@ -60,10 +60,10 @@ test-all: setup test-tools  ## every test in its long form (an hour; root)
 test-floors: .venv-floors/installed test-tools  ## the tests on the oldest versions that pyproject.toml allows  ARGS="tests/text"
 	PATH="$(CURDIR)/.venv-floors/bin:$$PATH" HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 .venv-floors/bin/python -m pytest $(ARGS)
 
-# Each "name>=version" of pyproject.toml becomes a constraint name==version.
+# Each "name>=version" of the dependencies becomes a constraint name==version.
 .venv-floors/installed: pyproject.toml
 	test -x .venv-floors/bin/python || $(PYTHON) -m venv .venv-floors
-	grep -oE '"[A-Za-z-]+>=[0-9.]+"' pyproject.toml | tr -d '"' | sed 's/>=/==/' > .venv-floors/floors.txt
+	sed -n '/^dependencies/,/^dev/p' pyproject.toml | grep -oE '"[A-Za-z-]+>=[0-9.]+"' | tr -d '"' | sed 's/>=/==/' > .venv-floors/floors.txt
 	.venv-floors/bin/pip install --quiet --disable-pip-version-check -c .venv-floors/floors.txt -e '.[dev]'
 	touch $@
 
