@@ -88,9 +88,8 @@ def answer(accuracies: dict[str, list[float]], args: DemoArguments) -> str:
     higher = sum(one > other for one, other in zip(further, base, strict=True))
     return (
         f"With {args.labels} labelled reviews, fine-tuning reaches a test accuracy of {mean(base):.3f} from the base "
-        f"model, and of {mean(further):.3f} after further pretraining on the reviews' "
-        f"text (passes: {args.pretraining_epochs:g}), without their labels. It is higher with {higher} of {args.num_seeds} "
-        "seeds. "
+        f"model, and of {mean(further):.3f} after further pretraining on the reviews' text without their labels "
+        f"(passes: {args.pretraining_epochs:g}). It is higher with {higher} of {args.num_seeds} seeds. "
         f"{BASELINE.capitalize()} on the same rows has {mean(accuracies[BASELINE]):.3f}."
     )
 
