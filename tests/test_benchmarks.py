@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from conftest import ROOT, execute
 
 
@@ -18,6 +19,7 @@ def test_the_pretraining_benchmark_prints_one_object_a_size():
     assert all(result[name] > 0 for name in measured)
 
 
+@pytest.mark.full
 def test_the_time_to_a_loss_is_measured_on_clocks_of_their_own():
     script = str(ROOT / "benchmarks" / "time_to_loss.py")
     short = (

@@ -96,7 +96,7 @@ def test_every_command_of_the_pages(fresh_clone, tiny_model, monkeypatch):
             assert recipe(name).main(in_short(name, argv, str(tiny_model))) is not None
             said |= said_by(name, argv)
             ran.add(name)
-    assert ran | {"split"} == {path.stem for path in (ROOT / "recipes").glob("*.py")}
+    assert ran | {"split", "demo"} == {path.stem for path in (ROOT / "recipes").glob("*.py")}
     labelled, given = (pandas.read_csv(name) for name in ("outputs/labelled.csv", "data/new.csv"))
     assert labelled["title"].tolist() == given["title"].tolist()
     for block in dict.fromkeys(block for page in PAGES for block in blocks(page, "python")):

@@ -142,7 +142,7 @@ def test_a_stopped_experiment_keeps_its_results_and_leaves_no_process(
             preexec_fn=heed_ctrl_c,
         )  # fmt: skip
     logs = folder / "logs"
-    wait_until(lambda: sum("it/s" in path.read_text() for path in logs.glob("learning_rate-*.txt")) == 2)
+    wait_until(lambda: sum("Training " in path.read_text() for path in logs.glob("learning_rate-*.txt")) == 2)
     (os.killpg if to_all else os.kill)(process.pid, number)
     assert process.wait(600) == status, said.read_text()
     wait_until(lambda: not of_session(process.pid))
