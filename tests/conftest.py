@@ -36,7 +36,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "full: a test that has a shorter one beside it, run by `make test-faults`")
+    config.addinivalue_line("markers", "full: a longer test, run by `make test-all`; of faults by `make test-faults`")
     config.addinivalue_line("markers", "gpu: a test that needs a GPU")
 
 
