@@ -17,9 +17,9 @@ class DemoArguments:
     )
     output_dir: str = field(default="outputs/demo", metadata={"help": "a stopped demo goes on there"})
     labels: int = field(default=500, metadata={"help": "labelled reviews that a classifier trains on"})
-    num_seeds: int = field(default=3, metadata={"help": "runs of each kind, each with other labelled reviews"})
+    num_seeds: int = field(default=2, metadata={"help": "runs of each kind, each with other labelled reviews"})
     steps: int = field(default=107, metadata={"help": "optimiser steps of each classifier"})
-    pretraining_epochs: float = field(default=2.0, metadata={"help": "passes over the reviews' text"})
+    pretraining_epochs: float = field(default=1.5, metadata={"help": "passes over the reviews' text"})
     max_pretraining_samples: int | None = field(default=None, metadata={"help": "reviews to pretrain on; else all"})
     max_test_samples: int | None = field(default=None, metadata={"help": "reviews to test on; else all"})
 

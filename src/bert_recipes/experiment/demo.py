@@ -27,7 +27,7 @@ KINDS = {
     "pretrained further, LoRA": ("lora", PRETRAINED),
 }
 # Minutes on two cores with avx512_bf16, all runs of a stage together.
-MINUTES = {"pretraining": 2, "finetune": 3, "lora": 1}
+MINUTES = {"pretraining": 5, "finetune": 3, "lora": 1}
 
 Results = dict[str, float]
 
