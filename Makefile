@@ -43,7 +43,7 @@ predict: setup  ## label a file: ARGS="--input_file a.csv --output_file b.csv"
 base-text: setup  ## gather the base model's text from Debian packages (needs Debian and a network)
 	$(BIN)/python -m bert_recipes.text.debian_text $(ARGS)
 
-base-model: setup  ## make the embedded base model again (after make base-text; hours)
+base-model: setup  ## make the embedded base model again (after make base-text; minutes on a GPU)
 	$(LAUNCHER) recipes/mlm_pretrain.py --config recipes/configs/base_model.yaml $(ARGS)
 
 bench: setup  ## pretraining beside the stock pipeline, as JSON    ARGS="--quick" BENCHMARK=time_to_loss

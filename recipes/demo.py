@@ -1,4 +1,4 @@
-"""The stages one behind the other, in ten minutes, and a page that shows what pretraining changed.
+"""The stages one behind the other, in about ten minutes, and a page that shows what pretraining changed.
 
 accelerate launch recipes/demo.py
 accelerate launch recipes/demo.py --text "房间很干净|服务太差了|还行吧" --num_seeds 1 --output_dir outputs/short_demo

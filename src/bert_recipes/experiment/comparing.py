@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -109,6 +109,25 @@ def tally(differences: Sequence[Difference]) -> str:
     """How many are gains, losses, and neither."""
     counts = Counter(difference.sign for difference in differences)
     return f"gains {counts[1]}, losses {counts[-1]}, no difference {counts[0]}"
+
+
+def of_all(differences: Sequence[Difference]) -> str:
+    """The end of a sentence that has named one of them."""
+    if len(differences) < 2:
+        return "."
+    return f" (of the {len(differences)} differences below: {tally(differences)})."
+
+
+def ends_of(panels: Mapping[str, Mapping[str, Mapping[int | str, Difference]]]) -> dict:
+    """Panel -> line -> number of labels in words -> mean and ends of the interval, as `charts.difference_chart` takes
+    them."""
+    return {
+        opening(panel): {
+            line: {labels_in_words(count): difference.ends for count, difference in by_labels.items()}
+            for line, by_labels in lines.items()
+        }
+        for panel, lines in panels.items()
+    }
 
 
 def matched(results: list[Result], start: str) -> tuple[list[Result], list[Result]]:

@@ -13,14 +13,14 @@ from ..comparing import (
     asking,
     differences_by_labels,
     distinct,
+    ends_of,
     in_words,
     labelled_rows,
-    labels_in_words,
     matched,
     of,
+    of_all,
     opening,
     pretrained_starts,
-    tally,
 )
 from ..finding import Finding
 from ..intervals import paired_difference
@@ -45,15 +45,8 @@ def methods(results: list[Result], rows: int) -> Section | None:
     every = [gap for series in panels.values() for by_labels in series.values() for gap in by_labels.values()]
     said = in_words(gap.mean, gap.half, "test accuracy")
     sentence = f"{opening(method)} {beside}, from {START_NAMES[start]} with {labelled_rows(count, rows)}: {said}"
-    sentence += f" (of the {len(every)} differences below: {tally(every)})." if len(every) > 1 else "."
-    named = {
-        opening(beside): {
-            method: {labels_in_words(count): gap.ends for count, gap in by_labels.items()}
-            for method, by_labels in series.items()
-        }
-        for beside, series in panels.items()
-    }
-    figure = difference_chart(named, "Methods beside each other", "difference in test accuracy")
+    sentence += of_all(every)
+    figure = difference_chart(ends_of(panels), "Methods beside each other", "difference in test accuracy")
     lines = {f"{name} {beside}": gaps for beside, series in panels.items() for name, gaps in series.items()}
     heading = f"difference in test accuracy, from {START_NAMES[start]}"
     table = table_of_differences(heading, lines, distinct(runs, "labels"))

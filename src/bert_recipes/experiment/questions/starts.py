@@ -12,11 +12,11 @@ from ..comparing import (
     asking,
     differences_by_labels,
     distinct,
+    ends_of,
     in_words,
     labelled_rows,
-    labels_in_words,
+    of_all,
     opening,
-    tally,
 )
 from ..finding import Finding
 from ..label_grid import LABELS
@@ -37,15 +37,8 @@ def starts(results: list[Result], rows: int) -> Section | None:
     every = [gain for steps in gains.values() for by_labels in steps.values() for gain in by_labels.values()]
     first = in_words(gain.mean, gain.half, "test accuracy")
     sentence = f"{opening(method)}, {step}, with {labelled_rows(count, rows)}: {first}"
-    sentence += f" (of the {len(every)} differences below: {tally(every)})." if len(every) > 1 else "."
-    panels = {
-        opening(method): {
-            step: {labels_in_words(count): gain.ends for count, gain in by_labels.items()}
-            for step, by_labels in steps.items()
-        }
-        for method, steps in gains.items()
-    }
-    figure = difference_chart(panels, "What each start adds", "difference in test accuracy")
+    sentence += of_all(every)
+    figure = difference_chart(ends_of(gains), "What each start adds", "difference in test accuracy")
     return Section("What each start adds", sentence, figure, [table_of_gains(runs)], findings=list(findings(runs)))
 
 
