@@ -425,7 +425,7 @@ def test_class_numbers_of_the_hub_become_names(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["numbers", "classes", "lists of classes", "text"])
-def test_a_test_split_without_labels_is_left_out_and_held_out_of_the_training_rows(kind, monkeypatch, caplog):
+def test_a_test_split_without_labels_is_left_out_and_held_out_of_the_training_rows(kind, monkeypatch, capsys):
     names = ClassLabel(names=["差", "好"])
     feature = {"numbers": Value("int64"), "classes": names, "lists of classes": List(names), "text": Value("string")}[
         kind
@@ -443,15 +443,17 @@ def test_a_test_split_without_labels_is_left_out_and_held_out_of_the_training_ro
     expected = {split: found.to_dict() for split, found in load_corpus(data_args).items()}
     found["test"] = rows(["没有标签", "也没有"], [-1, -1])
     assert {split: found.to_dict() for split, found in load_corpus(data_args).items()} == expected
-    assert "someone/something hotels (test) has no labels (all are empty or -1): it is left out" in caplog.text
+    assert (
+        "someone/something hotels (test) has no labels (all are empty or -1): it is left out" in capsys.readouterr().out
+    )
 
 
-def test_minus_one_is_a_label_where_training_rows_have_it(monkeypatch, caplog):
+def test_minus_one_is_a_label_where_training_rows_have_it(monkeypatch, capsys):
     found = DatasetDict({"train": Dataset.from_dict({"text": TEXTS, "label": [i % 2 - 1 for i in range(len(TEXTS))]})})
     found["test"] = Dataset.from_dict({"text": ["不好", "也不好"], "label": [-1, -1]})
     monkeypatch.setattr("datasets.load_dataset", lambda name, configuration: found)
     splits = load_corpus(LabelledDataArguments(dataset_name="someone/something"))
-    assert splits["test"]["label"] == ["-1", "-1"] and "left out" not in caplog.text
+    assert splits["test"]["label"] == ["-1", "-1"] and "left out" not in capsys.readouterr().out
 
 
 # --- mistakes ---

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 
 from ..arguments.data import DataArguments, LabelledDataArguments
 from ..arguments.problems import REGRESSION
-from ..run.errors import UserError
+from ..run.errors import UserError, tell
 from ..run.hub import reason, refusal_of_dataset
 from .builtin_corpora import SHA256, SOURCES, load_builtin
 from .columns import plain, read_texts
@@ -23,8 +22,6 @@ from .numbers import read_numbers
 from .splits import draw, draw_evenly, hold_out
 
 UNLABELLED = -1  # in the place of a class number: the Hub's way of saying that a row has no label
-
-logger = logging.getLogger(__name__)
 
 
 def load_corpus(data_args: LabelledDataArguments, seed: int = 42) -> DatasetDict:
@@ -165,9 +162,7 @@ def leave_out_unlabelled(tables: dict[str, Table], label_column: str) -> None:
         return  # -1 is a label here, or the training rows lack theirs, which is told later
     for split in ("validation", "test"):
         if split in tables and all(map(is_unlabelled, tables[split].columns.get(label_column, [""]))):
-            logger.warning(
-                "%s has no labels (all are empty or -1): it is left out, as if it were not given", tables[split].name
-            )
+            tell(f"{tables[split].name} has no labels (all are empty or -1): it is left out, as if it were not given")
             del tables[split]
 
 
