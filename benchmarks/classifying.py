@@ -61,7 +61,7 @@ def write_rows(folder: str, count: int) -> dict[str, str]:
 
 
 def write_model(folder: str, size: str) -> str:
-    """A classifier of random weights with the entries of the embedded model's vocabulary: both sides load it as a checkpoint."""
+    """A checkpoint of random weights, which both sides load: a classifier, with the embedded model's words."""
     torch.manual_seed(0)
     labels = ["negative", "positive"]  # in the order of the data, so that ours takes the head as it is
     config = config_of(size)

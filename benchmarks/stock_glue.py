@@ -1,7 +1,7 @@
 """Stock fine-tuning in the manner of transformers' run_glue.py: tokenise with `map`, pad each batch, `Trainer`.
 
-    accelerate launch benchmarks/stock_glue.py --train_file rows.jsonl --model_name_or_path MODEL --output_dir outputs/stock
-    accelerate launch benchmarks/stock_glue.py --lora --train_file rows.jsonl --model_name_or_path MODEL --output_dir outputs/stock
+    python benchmarks/stock_glue.py --train_file rows.jsonl --model_name_or_path MODEL --output_dir outputs/stock
+    python benchmarks/stock_glue.py --lora --train_file rows.jsonl --model_name_or_path MODEL --output_dir outputs/stock
 
 The benchmarks measure ours beside it. It knows nothing of bert_recipes, and is shorter than run_glue.py: no evaluation,
 no card, no logging set-up, which all take time.

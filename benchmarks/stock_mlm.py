@@ -1,6 +1,6 @@
 """Stock pretraining in the manner of transformers' run_mlm.py: tokenise, join and cut with `map`; `Trainer`.
 
-    accelerate launch benchmarks/stock_mlm.py --train_file text.jsonl --model_name_or_path MODEL --output_dir outputs/stock
+    python benchmarks/stock_mlm.py --train_file text.jsonl --model_name_or_path MODEL --output_dir outputs/stock
 
 The benchmarks measure ours beside it. It knows nothing of bert_recipes, and is shorter than run_mlm.py: no evaluation,
 no card, no logging set-up, which all take time.

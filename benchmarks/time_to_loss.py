@@ -3,7 +3,7 @@
     python benchmarks/time_to_loss.py
     python benchmarks/time_to_loss.py --stock_steps 300 --our_steps 300
 
-Stock is run_mlm.py's way (as in benchmarks/mlm.py) at the best of three learning rates: each is tried for a quarter of
+Stock is run_mlm.py's way (`stock_mlm.py`) at the best of three learning rates: each is tried for a quarter of
 the steps, with a schedule of its own. Ours is `recipes/mlm_pretrain.py --from_scratch`: no dropout, a warm-up of 6 % of
 the steps, weight decay 0.01, whole documents, attention that starts out local, guesses that start from each token's
 frequency, and a rate that was chosen in earlier runs. Both train from random weights on People's Daily, each in a
@@ -16,14 +16,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import sys
 import tempfile
 
+import mlm
 import torch
-from mlm import MASKED, SIZES, TakeTurns, joined_blocks, model_of, our_trainer, stock_trainer
+from measuring import DEVICE, where
+from stock_mlm import MASKED, joined_blocks
+from taking_turns import Processes, TakeTurns
 from torch.nn import functional
-from transformers import AutoTokenizer, BertForMaskedLM, DataCollatorForLanguageModeling, PrinterCallback
+from transformers import AutoTokenizer, BertForMaskedLM, DataCollatorForLanguageModeling
 
 from bert_recipes.arguments.data import DataArguments
 from bert_recipes.models.pretrained import EMBEDDED_MODELS
@@ -45,17 +47,18 @@ class Score(TakeTurns):
         self.model, self.batches = model, batches
 
     @torch.no_grad()
-    def report(self) -> float:
+    def report(self) -> dict:
         self.model.eval()
         self.model.bert.masked_positions = None  # the last training batch's, which the sparse head looks for here
         losses = []
         for batch in self.batches:
+            batch = {name: values.to(DEVICE) for name, values in batch.items()}
             masked_positions = batch["labels"] != IGNORED
             states = self.model.bert(batch["input_ids"], batch["attention_mask"]).last_hidden_state
             logits = self.model.cls(states[masked_positions])
             losses.append(functional.cross_entropy(logits, batch["labels"][masked_positions], reduction="none"))
         self.model.train()
-        return torch.cat(losses).mean().item()
+        return {"loss": torch.cat(losses).mean().item()}
 
     def on_train_end(self, args, state, control, **kwargs):
         if self.left == 0:  # else it was told to stop
@@ -64,25 +67,24 @@ class Score(TakeTurns):
 
 def held_out_batches(data_args: DataArguments, count: int) -> list[dict[str, torch.Tensor]]:
     tokenizer = AutoTokenizer.from_pretrained(EMBEDDED_MODELS / "bert-mini-zh")
-    blocks = joined_blocks(list(load_documents(data_args)["validation"]["text"]), tokenizer)
+    blocks = joined_blocks(load_documents(data_args)["validation"].select_columns("text"), tokenizer, mlm.BLOCK)
     torch.manual_seed(0)
     collate = DataCollatorForLanguageModeling(tokenizer, mlm_probability=MASKED)
-    rows = [{**row, "attention_mask": [1] * len(row["input_ids"])} for row in blocks.take(count)]
+    rows = list(blocks.take(count))
     return [collate(rows[start : start + 32]) for start in range(0, len(rows), 32)]
 
 
 def work(kind: str, steps: int, learning_rate: float, held_out_blocks: int, pipe) -> None:
-    data_args = DataArguments("peoples_daily")
-    batches = held_out_batches(data_args, held_out_blocks)
-    arguments = {"max_steps": steps, "learning_rate": learning_rate}
+    batches = held_out_batches(DataArguments("peoples_daily"), held_out_blocks)
+    data = ["--dataset_name", "peoples_daily"]
     with tempfile.TemporaryDirectory() as folder:
         if kind == "stock":
-            trainer = stock_trainer(SIZE, folder, data_args, **arguments)
+            trainer = mlm.stock(SIZE, folder, data, max_steps=steps, learning_rate=learning_rate)
         else:
-            model = attend_to_neighbours(model_of(SIZE, dropout=0.0))
-            trainer = our_trainer(SIZE, folder, data_args, model, **arguments)
+            model = attend_to_neighbours(mlm.model_of(SIZE, dropout=0.0))
+            length = ("--max_steps", str(steps), "--learning_rate", str(learning_rate))
+            trainer = mlm.ours(SIZE, folder, data, model, *length)
             guess_by_frequency(model, trainer.train_dataset.token_counts())
-        trainer.remove_callback(PrinterCallback)  # standard output is for the result
         trainer.add_callback(Score(pipe, trainer.model, batches))
         trainer.train()
 
@@ -91,23 +93,15 @@ def train_in_turns(
     runs: dict[str, tuple[str, int, float]], turns: int, held_out_blocks: int
 ) -> dict[str, list[tuple[float, float]]]:
     """`runs`: name -> kind, steps, learning rate. Each one's curve: seconds of training so far, held-out loss."""
-    context = multiprocessing.get_context("fork")  # torch has computed nothing here: its threads do not outlive a fork
-    pipes, workers = {}, []
-    for name, run in runs.items():
-        pipes[name], theirs = context.Pipe()
-        workers.append(context.Process(target=work, args=(*run, held_out_blocks, theirs), daemon=True))
-        workers[-1].start()
-        theirs.close()  # a worker that dies closes the pipe's other end, and `recv` says so
     curves = {name: [] for name in runs}
-    for turn in range(turns):
-        for name, (_, steps, _) in runs.items():
-            pipes[name].send(steps * (turn + 1) // turns - steps * turn // turns)
-            seconds, loss = pipes[name].recv()
-            before = curves[name][-1][0] if curves[name] else 0.0
-            curves[name].append((before + seconds, loss))
-            print(f"{name}: turn {turn + 1} of {turns}, {before + seconds:.0f} s, loss {loss:.4f}", file=sys.stderr)
-    for worker in workers:
-        worker.join()
+    with Processes(work, {name: (*run, held_out_blocks) for name, run in runs.items()}) as processes:
+        for turn in range(turns):
+            for name, (_, steps, _) in runs.items():
+                done = processes.turn(name, steps * (turn + 1) // turns - steps * turn // turns)
+                seconds = done["seconds"] + (curves[name][-1][0] if curves[name] else 0.0)
+                curves[name].append((seconds, done["loss"]))
+                told = f"turn {turn + 1} of {turns}, {seconds:.0f} s, loss {done['loss']:.4f}"
+                print(f"{name}: {told}", file=sys.stderr)
     return curves
 
 
@@ -138,6 +132,7 @@ def main():
     stock_seconds, stock_loss = curves["stock"][-1]
     reached = next((seconds for seconds, loss in curves["ours"] if loss <= stock_loss), None)
     result = {
+        "benchmark": "time_to_loss",
         "size": SIZE,
         "held_out_loss": round(stock_loss, 4),
         "stock_seconds": round(stock_seconds),
@@ -147,7 +142,8 @@ def main():
         "stock_learning_rate": best_rate,
         "stock_trials": {f"{rate:g}": round(loss, 4) for rate, loss in trial_losses.items()},
         "ours_learning_rate": OUR_LEARNING_RATE,
-        "steps": {"stock": options.stock_steps, "ours": options.our_steps, "rows": SIZES[SIZE][2]},
+        "steps": {"stock": options.stock_steps, "ours": options.our_steps, "rows": mlm.rows_of(SIZE)},
+        **where(),
     }
     print(json.dumps(result), flush=True)
 
