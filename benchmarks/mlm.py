@@ -100,8 +100,9 @@ def work(kind: str, size: str, data: list[str], words: list[str], pipe) -> None:
         if kind == "stock":
             trainer = stock(size, folder, data, max_steps=ENDLESS)
         else:
-            model, length = model_of(size, OUR_DROPOUT[kind]), ["--max_steps", str(ENDLESS), "--learning_rate", "5e-5"]
-            trainer = ours(size, folder, data, model, *length, *words)
+            dropout = OUR_DROPOUT[kind]
+            given = ("--dropout", str(dropout), "--max_steps", str(ENDLESS), "--learning_rate", "5e-5")
+            trainer = ours(size, folder, data, model_of(size, dropout), *given, *words)
         train_in_turns(trainer, size, pipe)
 
 

@@ -35,7 +35,7 @@ from bert_recipes.training.assembling import classifier_trainer
 BATCH_SIZES = (1, 8, 32, 128)  # of the pipeline; the best is chosen on some of the rows
 # Turns, and rows a turn: in full, and with --quick.
 TURNS = {"tiny": ((3, 64), (2, 32)), "4x256": ((8, 1280), (3, 640)), "12x768": ((4, 256), (2, 64))}
-TURNS_ON_GPU = ((5, 13_740), (2, 13_740))
+TURNS_ON_GPU = ((5, 13_740), (3, 3_200))
 
 
 def turns_of(size: str, quick: bool) -> tuple[int, int]:

@@ -113,16 +113,20 @@ class CountWork(TakeTurns):
     def count(self, module, arguments, inputs):
         """A hook in front of the model: what the batch holds. Padding is not counted, nor the products it costs."""
         input_ids = inputs["input_ids"]
-        if "cu_seq_lens_q" in inputs:  # documents side by side
-            lengths = inputs["cu_seq_lens_q"].diff()
+        if (
+            "cu_seq_lens_q" in inputs
+        ):  # documents side by side; what is left of the row is filled up, in a few of its own
+            lengths, filling = inputs["cu_seq_lens_q"].diff(), input_ids == module.config.pad_token_id
+            attended = input_ids.numel() - filling.sum()
         else:
             lengths = inputs.get("attention_mask", torch.ones_like(input_ids)).sum(1)
+            attended = lengths.sum()
         if "masked_positions" in inputs:
             masked = inputs["masked_positions"].numel()
         else:  # of a classifier no token is predicted
             labels = inputs.get("labels", input_ids[:, 0])
             masked = (labels >= 0).sum() if labels.ndim == 2 else 0
-        self.batches.append((len(lengths), lengths.sum(), (lengths**2).sum(), masked))  # read when the turn is over
+        self.batches.append((len(lengths), attended, (lengths**2).sum(), masked))  # read when the turn is over
 
     def report(self) -> dict:
         layers, width = self.size

@@ -1,0 +1,146 @@
+"""Whether all works and pays on this machine's GPU: the tests that need one, then the benchmarks, in eight minutes.
+
+    python benchmarks/gpu_check.py
+    python benchmarks/gpu_check.py outputs/gpu_check.json --limit 480
+
+Needs no network. Prints a table (check, how it ended, seconds, figure) and writes the same as JSON, after every check.
+Ends with status 0 where all passed, 1 where something failed or had no time left, 2 where there is no GPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from measuring import ROOT, where
+
+from bert_recipes.run.tables import Table, print_table
+
+OUTPUT = "outputs/gpu_check.json"
+LIMIT = 480  # seconds
+# The most important first: what has no time left is told, and not run.
+BENCHMARKS = {
+    "mlm": ["--quick", "--sizes", "12x768"],
+    "finetune": ["--quick", "--sizes", "12x768"],
+    "predict": ["--quick", "--sizes", "12x768"],
+    "startup": ["--quick", "--recipes", "finetune"],
+    "lora": ["--quick", "--sizes", "12x768"],
+}
+Check = dict  # check, ended ("passed", "failed", "no time left"), seconds, figure, and of a failure the error
+
+
+def run_tests(seconds: float, *words: str) -> list[Check]:
+    """The tests with the marker `gpu`; `words` stand in its place in tests of this script."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.jsonl"
+        paths = os.pathsep.join([str(ROOT / "benchmarks"), os.environ.get("PYTHONPATH", "")]).strip(os.pathsep)
+        environment = {**os.environ, "PYTHONPATH": paths, "CHECKED_TESTS": str(report)}
+        command = (sys.executable, "-m", "pytest", "-p", "checked_tests", *(words or ("-m", "gpu")))
+        _, error = run_for(seconds, command, environment)
+        phases = [json.loads(line) for line in report.read_text().splitlines()] if report.exists() else []
+    checks = tests_of(phases)
+    if error and not any(check["ended"] == "failed" for check in checks):  # none of the tests says why
+        checks.append({"check": "tests", "seconds": 0.0, "figure": "", **error})
+    return checks
+
+
+def tests_of(phases: list[dict]) -> list[Check]:
+    """One check a test, of the set-up, call and clean-up that pytest reports."""
+    checks: dict[str, Check] = {}
+    for phase in phases:
+        name = phase["check"].removeprefix("tests/")
+        check = checks.setdefault(name, {"check": name, "ended": "passed", "seconds": 0.0, "figure": ""})
+        check["seconds"] += phase["seconds"]
+        check["figure"] = phase.get("figure", check["figure"])
+        if phase["ended"] != "passed":
+            check |= {"ended": phase["ended"], "error": phase.get("error", "")}
+    return list(checks.values())
+
+
+def run_benchmark(name: str, seconds: float, words: list[str]) -> tuple[Check, list[dict]]:
+    """How a benchmark ended, and what it printed."""
+    started = time.monotonic()
+    printed, error = run_for(seconds, (sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), *words), os.environ)
+    results = [json.loads(line) for line in printed.splitlines()]
+    told = ", ".join("ratio {} ({} to {})".format(result["ratio"], *result["ratio_spread"]) for result in results)
+    check = {"check": f"benchmark {name}", "ended": "passed", "seconds": time.monotonic() - started, "figure": told}
+    return check | error, results
+
+
+def run_for(seconds: float, command: tuple[str, ...], environment: dict) -> tuple[str, dict]:
+    """What a command prints, and nothing, or how it failed: within so many seconds, on this machine alone."""
+    if seconds <= 0:
+        return "", {"ended": "no time left"}
+    process = subprocess.Popen(
+        command, cwd=ROOT, env={**environment, "HF_HUB_OFFLINE": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, start_new_session=True,
+    )  # fmt: skip
+    try:
+        printed, told = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, 9)  # with the processes that it has started
+        process.communicate()
+        return "", {"ended": "no time left"}
+    if process.returncode:
+        return "", {"ended": "failed", "error": last_line(told or printed)}
+    return printed, {}
+
+
+def last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["it says nothing"])[-1]
+
+
+def as_table(checks: list[Check]) -> Table:
+    rows = [[check["check"], check["ended"], f"{check['seconds']:.0f}", check["figure"]] for check in checks]
+    return [["check", "ended", "seconds", "figure"], *rows]
+
+
+def write(path: Path, started: float, checks: list[Check], benchmarks: list[dict]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    result = {**where(), "seconds": round(time.monotonic() - started, 1), "checks": checks, "benchmarks": benchmarks}
+    path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def check_all(path: Path, limit: float, tests: tuple[str, ...] = (), benchmarks: dict = BENCHMARKS) -> list[Check]:
+    started, results = time.monotonic(), []
+    checks = run_tests(limit, *tests)
+    write(path, started, checks, results)
+    for name, words in benchmarks.items():
+        check, printed = run_benchmark(name, started + limit - time.monotonic(), words)
+        checks.append(check)
+        results += printed
+        write(path, started, checks, results)
+    return checks
+
+
+def report(checks: list[Check], path: Path) -> int:
+    print_table(as_table(checks))
+    for check in checks:
+        if check.get("error"):
+            print(f"\n{check['check']}: {check['error']}")
+    bad = sum(check["ended"] != "passed" for check in checks)
+    print(f"\n{len(checks) - bad} of {len(checks)} passed, saved in {path}")
+    return 1 if bad else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("output", nargs="?", default=OUTPUT, help="the JSON file that is written")
+    parser.add_argument("--limit", type=float, default=LIMIT, help="seconds, for all checks together")
+    options = parser.parse_args()
+    if not torch.cuda.is_available():
+        print("no GPU here: gpu_check.py needs one that torch.cuda sees", file=sys.stderr)
+        sys.exit(2)
+    path = Path(options.output)
+    sys.exit(report(check_all(path, options.limit), path))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,202 @@
+"""A GPU does what the CPU does: every recipe, every precision, every launch, and a resume to the bit.
+
+`make gpu-check` runs these tests, with those of other files that have the marker `gpu`. Where it is cheap, the same
+test runs on the CPU too: it compares the CPU with itself.
+"""
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pandas
+import pytest
+import torch
+from conftest import execute, recipe, short
+from safetensors.torch import load_file
+
+from bert_recipes.run.checkpoints import checkpoints_of, newest_checkpoint
+
+ON_GPU = pytest.param("cuda", marks=pytest.mark.gpu)
+DEVICES = {"cpu": ["--use_cpu"], "cuda": []}
+FP32 = ["--precision", "fp32", "--tf32", "false"]
+# Of a loss: what the order of sums makes of it in fp32 within four steps, and what 8 bits or fewer make of it.
+FP32_TOLERANCE, ROUNDED_TOLERANCE = 1e-3, 2e-2
+STAGES = {
+    "finetune": ("finetune", ["--no_baseline"]),
+    "finetune, the head alone": ("finetune", ["--no_baseline", "--freeze_encoder"]),
+    "lora": ("lora", ["--no_baseline"]),
+    "mlm_pretrain": ("mlm_pretrain", []),
+    "mlm_pretrain, whole words and pairs": ("mlm_pretrain", ["--whole_word_mask", "--nsp"]),
+    "mlm_pretrain, packed": ("mlm_pretrain", ["--packing", "true"]),
+}
+PRECISIONS = {
+    "bf16": ["--precision", "bf16"],
+    "fp16": ["--precision", "fp16"],
+    "tf32": ["--precision", "fp32", "--tf32", "true"],
+    "compiled": ["--precision", "bf16", "--torch_compile", "true"],
+}
+
+
+@pytest.fixture(autouse=True)
+def environment_as_before():
+    """TrainingArguments leaves the precision and the compiler of one run to the next one in the same process."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def train(stage: str, folder: Path, model: Path, *words: str) -> list[float]:
+    """The losses of a short run, step by step."""
+    name, of_stage = STAGES[stage]
+    recipe(name).main(
+        [*short(name), *of_stage, "--model_name_or_path", str(model), "--output_dir", str(folder)]
+        + ["--logging_steps", "1", *words]
+    )
+    return logged_losses(folder)
+
+
+def logged_losses(folder: Path) -> list[float]:
+    state = json.loads((checkpoints_of(folder)[0] / "trainer_state.json").read_text())
+    return [entry["loss"] for entry in state["log_history"] if "loss" in entry]
+
+
+def largest_gap(losses: list[float], expected: list[float]) -> float:
+    """Of the same steps of two runs, relative to the expected loss."""
+    return max(abs(loss / other - 1) for loss, other in zip(losses, expected, strict=True))
+
+
+def test_the_gap_is_the_largest_of_all_steps():
+    assert largest_gap([1.0, 2.0, 3.0], [1.0, 2.0, 3.0]) == 0
+    assert largest_gap([1.0, 2.2, 2.97], [1.0, 2.0, 3.0]) == pytest.approx(0.1)
+    with pytest.raises(ValueError):
+        largest_gap([1.0], [1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    "stage, device", [("finetune", "cpu"), *(pytest.param(stage, "cuda", marks=pytest.mark.gpu) for stage in STAGES)]
+)
+def test_losses_are_those_of_the_cpu(stage, device, tiny_model, tmp_path, record_property):
+    expected = train(stage, tmp_path / "cpu", tiny_model, *FP32, *DEVICES["cpu"])
+    losses = train(stage, tmp_path / device / "run", tiny_model, *FP32, *DEVICES[device])
+    assert len(losses) == 4
+    gap = largest_gap(losses, expected)
+    record_property("figure", f"losses {gap:.1e} apart, {FP32_TOLERANCE:.0e} allowed")
+    assert gap <= FP32_TOLERANCE
+
+
+@pytest.mark.parametrize(
+    "precision, device", [("bf16", "cpu"), *(pytest.param(name, "cuda", marks=pytest.mark.gpu) for name in PRECISIONS)]
+)
+@pytest.mark.parametrize("stage", ["finetune", "mlm_pretrain"])
+def test_losses_in_fewer_digits_are_near(stage, precision, device, tiny_model, tmp_path, record_property):
+    """On a GPU that can pretrain on packed batches in bf16, `mlm_pretrain` does."""
+    expected = train(stage, tmp_path / "cpu", tiny_model, *FP32, *DEVICES["cpu"])
+    losses = train(stage, tmp_path / precision, tiny_model, *PRECISIONS[precision], *DEVICES[device])
+    gap = largest_gap(losses, expected)
+    record_property("figure", f"losses {gap:.1e} apart, {ROUNDED_TOLERANCE:.0e} allowed")
+    assert gap <= ROUNDED_TOLERANCE
+
+
+@pytest.mark.gpu
+def test_packed_batches_in_bf16_are_near(tiny_model, tmp_path, record_property):
+    """By the kernel, which fp32 does not have, beside the mask that the CPU takes."""
+    stage = "mlm_pretrain, packed"
+    expected = train(stage, tmp_path / "cpu", tiny_model, *FP32, *DEVICES["cpu"])
+    gap = largest_gap(train(stage, tmp_path / "gpu", tiny_model, "--precision", "bf16"), expected)
+    record_property("figure", f"losses {gap:.1e} apart, {ROUNDED_TOLERANCE:.0e} allowed")
+    assert gap <= ROUNDED_TOLERANCE
+
+
+@pytest.mark.gpu
+def test_predictions_are_those_of_the_cpu(tiny_model, tmp_path, record_property):
+    compare_predictions("cuda", tiny_model, tmp_path, record_property)
+
+
+def compare_predictions(device: str, model: Path, folder: Path, record_property) -> None:
+    train("finetune", folder / "run", model, *FP32, *DEVICES["cpu"])
+    labelled = {}
+    for name, flags in {"cpu": DEVICES["cpu"], "other": DEVICES[device]}.items():
+        files = ["--input_file", str(folder / "run" / "predictions.csv"), "--output_file", str(folder / f"{name}.csv")]
+        words = ["--model_name_or_path", str(folder / "run"), "--precision", "fp32", "--text_columns", "text"]
+        recipe("predict").main([*words, *files, *flags])
+        labelled[name] = pandas.read_csv(folder / f"{name}.csv")
+    gap = (labelled["other"]["score"] - labelled["cpu"]["score"]).abs().max()
+    record_property("figure", f"scores {gap:.1e} apart, 1e-03 allowed")
+    assert gap <= 1e-3
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", ["split", "demo"])
+def test_the_recipes_that_launch_others_run(name, tiny_model, tmp_path):
+    launch_others(name, tiny_model, tmp_path)
+
+
+def launch_others(name: str, model: Path, folder: Path) -> None:
+    demo = ["--labels", "40", "--num_seeds", "1", "--steps", "2", "--max_pretraining_samples", "40"]
+    words = {
+        "split": [*short("split"), "--trial_labels", "24", "--model_name_or_path", str(model)],
+        "demo": [*demo, "--pretraining_epochs", "1", "--max_test_samples", "24"],
+    }
+    recipe(name).main([*words[name], "--output_dir", str(folder / name)])
+    assert (folder / name / "index.html").exists()
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("config", ["gpu_1", "ddp", "fsdp2"])
+def test_one_process_of_a_launch_has_the_losses_of_the_cpu(config, tiny_model, tmp_path, record_property):
+    compare_launch(config, tiny_model, tmp_path, record_property, *DEVICES["cuda"])
+
+
+def compare_launch(config: str, model: Path, folder: Path, record_property, *device: str) -> None:
+    expected = train("finetune", folder / "cpu", model, *FP32, *DEVICES["cpu"])
+    launch = ["--config_file", f"recipes/accelerate/{config}.yaml", "--num_processes", "1", "--main_process_port", "0"]
+    words = [*short("finetune"), "--no_baseline", "--model_name_or_path", str(model), "--logging_steps", "1", *FP32]
+    words += ["--output_dir", str(folder / "launched"), *device]
+    done = execute("accelerate", "launch", *launch, "recipes/finetune.py", *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    gap = largest_gap(logged_losses(folder / "launched"), expected)
+    record_property("figure", f"losses {gap:.1e} apart, {FP32_TOLERANCE:.0e} allowed")
+    assert gap <= FP32_TOLERANCE
+
+
+# A recipe that kills itself at a step: training.py STEP recipes/X.py ...
+KILLED = """
+import os, runpy, signal, sys
+import transformers.trainer
+
+class Kill(transformers.TrainerCallback):
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == int(step):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+_, step, *sys.argv = sys.argv
+transformers.trainer.DEFAULT_CALLBACKS.append(Kill)
+sys.path[0] = os.path.dirname(os.path.abspath(sys.argv[0]))
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("device", [pytest.param("cpu", marks=pytest.mark.full), ON_GPU])
+@pytest.mark.parametrize("name", ["finetune", "mlm_pretrain"])
+def test_with_full_determinism_a_killed_run_ends_with_the_same_weights(name, device, dropout_model, tmp_path):
+    """In the precision that the device chooses, with dropout, killed between two checkpoints."""
+    words = [*short(name), "--model_name_or_path", str(dropout_model), "--full_determinism", *DEVICES[device]]
+    words += ["--max_steps", "12", "--save_strategy", "steps", "--save_steps", "4", "--eval_strategy", "no"]
+    words += [] if name == "mlm_pretrain" else ["--no_baseline"]
+
+    def start(folder: str, *how: str) -> subprocess.CompletedProcess:
+        return execute("python", *how, f"recipes/{name}.py", *words, "--output_dir", str(tmp_path / folder))
+
+    (tmp_path / "killed.py").write_text(KILLED)
+    assert start("whole").returncode == 0
+    killed = start("cut", str(tmp_path / "killed.py"), "10")
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert newest_checkpoint(tmp_path / "cut").endswith("checkpoint-8")
+    words += ["--resume_from_checkpoint", "auto"]
+    resumed = start("cut")
+    assert resumed.returncode == 0, resumed.stderr
+    whole, cut = (load_file(tmp_path / folder / "model.safetensors") for folder in ("whole", "cut"))
+    assert whole.keys() == cut.keys() and all(torch.equal(whole[key], cut[key]) for key in whole)
