@@ -4,6 +4,7 @@
 test runs on the CPU too: it compares the CPU with itself.
 """
 
+import functools
 import json
 import os
 import signal
@@ -18,7 +19,6 @@ from safetensors.torch import load_file
 
 from bert_recipes.run.checkpoints import checkpoints_of, newest_checkpoint
 
-ON_GPU = pytest.param("cuda", marks=pytest.mark.gpu)
 DEVICES = {"cpu": ["--use_cpu"], "cuda": []}
 FP32 = ["--precision", "fp32", "--tf32", "false"]
 # Of a loss: what the order of sums makes of it in fp32 within four steps, and what 8 bits or fewer make of it.
@@ -39,6 +39,10 @@ PRECISIONS = {
 }
 
 
+def on_gpu(*values: str):
+    return pytest.param(*values, "cuda", marks=pytest.mark.gpu)
+
+
 @pytest.fixture(autouse=True)
 def environment_as_before():
     """TrainingArguments leaves the precision and the compiler of one run to the next one in the same process."""
@@ -52,8 +56,10 @@ def train(stage: str, folder: Path, model: Path, *words: str) -> list[float]:
     """The losses of a short run, step by step."""
     name, of_stage = STAGES[stage]
     recipe(name).main(
-        [*short(name), *of_stage, "--model_name_or_path", str(model), "--output_dir", str(folder)]
-        + ["--logging_steps", "1", *words]
+        [
+            *(*short(name), *of_stage, "--model_name_or_path", str(model), "--output_dir", str(folder)),
+            *("--logging_steps", "1", *words),
+        ]
     )
     return logged_losses(folder)
 
@@ -75,91 +81,75 @@ def test_the_gap_is_the_largest_of_all_steps():
         largest_gap([1.0], [1.0, 2.0])
 
 
-@pytest.mark.parametrize(
-    "stage, device", [("finetune", "cpu"), *(pytest.param(stage, "cuda", marks=pytest.mark.gpu) for stage in STAGES)]
-)
-def test_losses_are_those_of_the_cpu(stage, device, tiny_model, tmp_path, record_property):
-    expected = train(stage, tmp_path / "cpu", tiny_model, *FP32, *DEVICES["cpu"])
-    losses = train(stage, tmp_path / device / "run", tiny_model, *FP32, *DEVICES[device])
+@pytest.fixture(scope="module")
+def on_the_cpu(tiny_model, tmp_path_factory):
+    """The losses of a stage on the CPU in fp32; each stage runs once."""
+    folder = tmp_path_factory.mktemp("cpu")
+    return functools.cache(lambda stage: train(stage, folder / stage, tiny_model, *FP32, *DEVICES["cpu"]))
+
+
+def tell(record_property, kind: str, gap: float, allowed: float) -> None:
+    record_property("figure", f"{kind} {gap:.1e} apart, {allowed:.0e} allowed")
+    assert gap <= allowed
+
+
+@pytest.mark.parametrize("stage, device", [("finetune", "cpu"), *(on_gpu(stage) for stage in STAGES)])
+def test_losses_are_those_of_the_cpu(stage, device, on_the_cpu, tiny_model, tmp_path, record_property):
+    losses = train(stage, tmp_path / "run", tiny_model, *FP32, *DEVICES[device])
     assert len(losses) == 4
-    gap = largest_gap(losses, expected)
-    record_property("figure", f"losses {gap:.1e} apart, {FP32_TOLERANCE:.0e} allowed")
-    assert gap <= FP32_TOLERANCE
+    tell(record_property, "losses", largest_gap(losses, on_the_cpu(stage)), FP32_TOLERANCE)
 
 
 @pytest.mark.parametrize(
-    "precision, device", [("bf16", "cpu"), *(pytest.param(name, "cuda", marks=pytest.mark.gpu) for name in PRECISIONS)]
+    "stage, precision, device",
+    [
+        ("mlm_pretrain", "bf16", "cpu"),
+        *(on_gpu(stage, precision) for stage in ("finetune", "mlm_pretrain") for precision in PRECISIONS),
+        on_gpu("mlm_pretrain, packed", "bf16"),  # by a kernel that fp32 does not have
+    ],
 )
-@pytest.mark.parametrize("stage", ["finetune", "mlm_pretrain"])
-def test_losses_in_fewer_digits_are_near(stage, precision, device, tiny_model, tmp_path, record_property):
-    """On a GPU that can pretrain on packed batches in bf16, `mlm_pretrain` does."""
-    expected = train(stage, tmp_path / "cpu", tiny_model, *FP32, *DEVICES["cpu"])
-    losses = train(stage, tmp_path / precision, tiny_model, *PRECISIONS[precision], *DEVICES[device])
-    gap = largest_gap(losses, expected)
-    record_property("figure", f"losses {gap:.1e} apart, {ROUNDED_TOLERANCE:.0e} allowed")
-    assert gap <= ROUNDED_TOLERANCE
+def test_losses_in_fewer_digits_are_near(stage, precision, device, on_the_cpu, tiny_model, tmp_path, record_property):
+    losses = train(stage, tmp_path / "run", tiny_model, *PRECISIONS[precision], *DEVICES[device])
+    tell(record_property, "losses", largest_gap(losses, on_the_cpu(stage)), ROUNDED_TOLERANCE)
 
 
-@pytest.mark.gpu
-def test_packed_batches_in_bf16_are_near(tiny_model, tmp_path, record_property):
-    """By the kernel, which fp32 does not have, beside the mask that the CPU takes."""
-    stage = "mlm_pretrain, packed"
-    expected = train(stage, tmp_path / "cpu", tiny_model, *FP32, *DEVICES["cpu"])
-    gap = largest_gap(train(stage, tmp_path / "gpu", tiny_model, "--precision", "bf16"), expected)
-    record_property("figure", f"losses {gap:.1e} apart, {ROUNDED_TOLERANCE:.0e} allowed")
-    assert gap <= ROUNDED_TOLERANCE
-
-
-@pytest.mark.gpu
-def test_predictions_are_those_of_the_cpu(tiny_model, tmp_path, record_property):
-    compare_predictions("cuda", tiny_model, tmp_path, record_property)
-
-
-def compare_predictions(device: str, model: Path, folder: Path, record_property) -> None:
-    train("finetune", folder / "run", model, *FP32, *DEVICES["cpu"])
-    labelled = {}
+@pytest.mark.parametrize("device", [on_gpu()])
+def test_predictions_are_those_of_the_cpu(device, tiny_model, tmp_path, record_property):
+    run, labelled = tmp_path / "run", {}
+    train("finetune", run, tiny_model, *FP32, *DEVICES["cpu"])
     for name, flags in {"cpu": DEVICES["cpu"], "other": DEVICES[device]}.items():
-        files = ["--input_file", str(folder / "run" / "predictions.csv"), "--output_file", str(folder / f"{name}.csv")]
-        words = ["--model_name_or_path", str(folder / "run"), "--precision", "fp32", "--text_columns", "text"]
-        recipe("predict").main([*words, *files, *flags])
-        labelled[name] = pandas.read_csv(folder / f"{name}.csv")
+        files = ["--input_file", str(run / "predictions.csv"), "--output_file", str(tmp_path / f"{name}.csv")]
+        recipe("predict").main(["--model_name_or_path", str(run), "--precision", "fp32", *files, *flags])
+        labelled[name] = pandas.read_csv(tmp_path / f"{name}.csv")
     gap = (labelled["other"]["score"] - labelled["cpu"]["score"]).abs().max()
-    record_property("figure", f"scores {gap:.1e} apart, 1e-03 allowed")
-    assert gap <= 1e-3
+    tell(record_property, "scores", gap, FP32_TOLERANCE)
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("name", ["split", "demo"])
-def test_the_recipes_that_launch_others_run(name, tiny_model, tmp_path):
-    launch_others(name, tiny_model, tmp_path)
-
-
-def launch_others(name: str, model: Path, folder: Path) -> None:
-    demo = ["--labels", "40", "--num_seeds", "1", "--steps", "2", "--max_pretraining_samples", "40"]
+def test_the_recipes_that_run_others_end(name, tiny_model, tmp_path):
     words = {
-        "split": [*short("split"), "--trial_labels", "24", "--model_name_or_path", str(model)],
-        "demo": [*demo, "--pretraining_epochs", "1", "--max_test_samples", "24"],
+        "split": [*short("split"), "--model_name_or_path", str(tiny_model)],
+        "demo": [
+            *("--labels", "40", "--num_seeds", "1", "--steps", "2", "--pretraining_epochs", "1"),
+            *("--max_pretraining_samples", "40", "--max_test_samples", "24"),
+        ],
     }
-    recipe(name).main([*words[name], "--output_dir", str(folder / name)])
-    assert (folder / name / "index.html").exists()
+    recipe(name).main([*words[name], "--output_dir", str(tmp_path / name)])
+    assert (tmp_path / name / "index.html").exists()
 
 
-@pytest.mark.gpu
-@pytest.mark.parametrize("config", ["gpu_1", "ddp", "fsdp2"])
-def test_one_process_of_a_launch_has_the_losses_of_the_cpu(config, tiny_model, tmp_path, record_property):
-    compare_launch(config, tiny_model, tmp_path, record_property, *DEVICES["cuda"])
-
-
-def compare_launch(config: str, model: Path, folder: Path, record_property, *device: str) -> None:
-    expected = train("finetune", folder / "cpu", model, *FP32, *DEVICES["cpu"])
+@pytest.mark.parametrize("config, device", [on_gpu("gpu_1"), on_gpu("ddp"), on_gpu("fsdp2")])
+def test_a_launch_of_one_process_has_the_losses_of_the_cpu(
+    config, device, on_the_cpu, tiny_model, tmp_path, record_property
+):
     launch = ["--config_file", f"recipes/accelerate/{config}.yaml", "--num_processes", "1", "--main_process_port", "0"]
-    words = [*short("finetune"), "--no_baseline", "--model_name_or_path", str(model), "--logging_steps", "1", *FP32]
-    words += ["--output_dir", str(folder / "launched"), *device]
+    words = [*short("finetune"), "--no_baseline", "--model_name_or_path", str(tiny_model), "--logging_steps", "1"]
+    words += [*FP32, "--output_dir", str(tmp_path / "run"), *DEVICES[device]]
     done = execute("accelerate", "launch", *launch, "recipes/finetune.py", *words)
     assert done.returncode == 0, done.stdout + done.stderr
-    gap = largest_gap(logged_losses(folder / "launched"), expected)
-    record_property("figure", f"losses {gap:.1e} apart, {FP32_TOLERANCE:.0e} allowed")
-    assert gap <= FP32_TOLERANCE
+    losses = logged_losses(tmp_path / "run")
+    tell(record_property, "losses", largest_gap(losses, on_the_cpu("finetune")), FP32_TOLERANCE)
 
 
 # A recipe that kills itself at a step: training.py STEP recipes/X.py ...
@@ -179,7 +169,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-@pytest.mark.parametrize("device", [pytest.param("cpu", marks=pytest.mark.full), ON_GPU])
+@pytest.mark.parametrize("device", [pytest.param("cpu", marks=pytest.mark.full), on_gpu()])
 @pytest.mark.parametrize("name", ["finetune", "mlm_pretrain"])
 def test_with_full_determinism_a_killed_run_ends_with_the_same_weights(name, device, dropout_model, tmp_path):
     """In the precision that the device chooses, with dropout, killed between two checkpoints."""
