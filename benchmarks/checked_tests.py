@@ -8,10 +8,11 @@ import os
 
 
 def pytest_runtest_logreport(report):
-    """Of the three phases of a test: an object each, with the last line of an error."""
-    ended = {"check": report.nodeid, "ended": report.outcome, "seconds": report.duration}
+    """Of the three phases of a test: an object each, with the first line of an error."""
+    ended = {"check": report.nodeid, "phase": report.when, "ended": report.outcome, "seconds": report.duration}
     ended |= {name: value for name, value in report.user_properties if name == "figure"}
     if report.failed:
-        ended["error"] = str(report.longreprtext).strip().splitlines()[-1]
+        crash = getattr(report.longrepr, "reprcrash", None)
+        ended["error"] = (crash.message if crash else report.longreprtext).strip().splitlines()[0]
     with open(os.environ["CHECKED_TESTS"], "a", encoding="utf-8") as file:
         print(json.dumps(ended, ensure_ascii=False), file=file)

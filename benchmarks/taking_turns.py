@@ -18,6 +18,9 @@ from bert_recipes.run.errors import run
 from bert_recipes.run.memory import peak_memory_mb
 
 ENDLESS = 100_000  # steps: a training ends when it is told to
+# What takes seconds to import. The server that forks finds installed modules alone, not those of this folder.
+IMPORTS = [f"bert_recipes.{name}" for name in ("training.assembling", "training.data", "results.inference")]
+IMPORTS += ["bert_recipes.models.classifiers", "bert_recipes.models.masked_lm"]
 Turn = dict[str, dict]  # what each run reports of a turn, with its seconds
 
 
@@ -26,7 +29,7 @@ class Processes:
     when it is told how many, and answers with the seconds and a report."""
 
     def __init__(self, work: Callable, runs: dict[str, tuple]):
-        context = imported_once(work)
+        context = forked_after_imports()
         self.pipes, self.processes = {}, []
         for name, arguments in runs.items():
             self.pipes[name], theirs = context.Pipe()
@@ -53,13 +56,12 @@ class Processes:
             process.join() if kind is None else process.terminate()
 
 
-def imported_once(work: Callable):
+def forked_after_imports():
     """Processes that are forked from one that has done no more than the imports: none shares memory with another."""
     if DEVICE.type == "cuda":  # a process that has looked for a GPU can't be forked into others that use it
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    main = getattr(sys.modules["__main__"], "__file__", "")
-    context.set_forkserver_preload([os.path.basename(main)[:-3] if work.__module__ == "__main__" else work.__module__])
+    context.set_forkserver_preload(IMPORTS)
     return context
 
 

@@ -1,39 +1,148 @@
-"""The benchmark runs, and prints what its readers parse."""
+"""The benchmarks run, and print what their readers parse: here on a model of two layers, in full form with `--full`."""
 
+import functools
+import importlib
 import json
+import sys
 
 import pytest
+import torch
 from conftest import ROOT, execute
+from transformers import BertConfig
+
+sys.path.insert(0, str(ROOT / "benchmarks"))  # for the processes that take turns too
+
+import classifying
+import first_step
+import measuring
+import mlm
+import predict
+import startup
+import taking_turns
+
+IN_FULL = {name: ("--quick", "--sizes", "4x256") for name in ("mlm", "finetune", "lora", "predict")}
+IN_FULL["startup"] = ("--quick", "--recipes", "finetune", "lora", "mlm_pretrain")
+MEASURED = {
+    "mlm": ("stock_tokens_per_second", "ours_tokens_per_second", "exact_ratio", "matmul_share"),
+    "finetune": ("stock_rows_per_second", "ours_rows_per_second", "matmul_share"),
+    "lora": ("stock_rows_per_second", "ours_rows_per_second", "full_rows_per_second", "of_full_step"),
+    "predict": ("stock_rows_per_second", "ours_rows_per_second", "equal_labels"),
+    "startup": ("stock_seconds", "ours_seconds"),
+}
 
 
-def test_the_pretraining_benchmark_prints_one_object_a_size():
-    done = execute("python", str(ROOT / "benchmarks" / "mlm.py"), "--quick", "--sizes", "4x256", "--turns", "2")
-    assert done.returncode == 0, done.stderr
-    (line,) = done.stdout.splitlines()
-    result = json.loads(line)
-    print(line)
-    assert result["size"] == "4x256" and result["turns"] * result["steps_per_turn"] >= 4
+def check(result: dict) -> None:
+    """How fast either is stands there, and is asserted nowhere: it is the machine's, and of what else it does."""
+    print(json.dumps(result))
     assert result["ratio_spread"][0] <= result["ratio"] <= result["ratio_spread"][1]
-    # How fast either was is printed, and asserted nowhere: it is the machine's, and of what else the machine does.
-    measured = ("ours_peak_memory_mb", "stock_peak_memory_mb", "ratio", "matmul_share", "exact_ratio")
+    measured = ["ratio", "cores", *MEASURED[result["benchmark"]]]
+    if result["benchmark"] != "startup":
+        measured += ["stock_peak_memory_mb", "ours_peak_memory_mb", "matmul_tflops"]
     assert all(result[name] > 0 for name in measured)
+    assert {"size", "turns", "device", "torch", "transformers", "commit"} <= result.keys()
+
+
+def test_pretraining_in_turns(tmp_path):
+    data = mlm.write_pages(str(tmp_path), paragraphs=600)
+    result = mlm.measure("tiny", turns=2, steps=1, words=["--weight_decay", "0.02"], data=data)
+    check(result)
+    assert result["our_arguments"] == ["--weight_decay", "0.02"] and result["rows"] == 4
+
+
+@pytest.mark.parametrize("name", ["finetune", "lora", "predict"])
+def test_classifiers_in_turns(name, monkeypatch):
+    kept = functools.cache(classifying.load_builtin)
+    for module in (classifying, predict):
+        monkeypatch.setattr(module, "load_builtin", kept)
+    result = importlib.import_module(name).measure("tiny", 2, 32, [])
+    check(result)
+    assert name != "predict" or (result["equal_labels"] == 1 and result["largest_difference"] < 1e-4)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", IN_FULL)
+def test_a_benchmark_prints_one_object_a_size(name):
+    done = execute("python", str(ROOT / "benchmarks" / f"{name}.py"), *IN_FULL[name])
+    assert done.returncode == 0, done.stderr
+    for line in done.stdout.splitlines():
+        check(json.loads(line))
+
+
+def test_a_mistake_in_our_arguments_is_told(tmp_path):
+    data = mlm.write_pages(str(tmp_path), paragraphs=300)
+    with pytest.raises(SystemExit, match=r"ours.*: its process has ended, for the reason above"):
+        mlm.measure("tiny", turns=2, steps=1, words=["--mlm_probability", "7"], data=data)
+
+
+def test_a_ratio_is_the_median_of_the_turns():
+    assert measuring.ratio([2, 6, 9], [1, 2, 3]) == {"ratio": 3.0, "ratio_spread": [2.0, 3.0]}
+
+
+def test_what_a_batch_holds_is_counted_without_its_padding():
+    """Alike for rows that are padded and for documents side by side."""
+    module = torch.nn.Identity()
+    module.config = BertConfig()
+    padded = {
+        "input_ids": torch.tensor([[5, 6, 7, 0], [5, 6, 0, 0]]),
+        "attention_mask": torch.tensor([[1, 1, 1, 0], [1, 1, 0, 0]]),
+        "labels": torch.tensor([[-100, 6, -100, -100], [-100, 6, -100, -100]]),
+    }
+    packed = {
+        "input_ids": torch.tensor([[5, 6, 7, 5, 6]]),
+        "masked_positions": torch.tensor([1, 4]),
+        "cu_seq_lens_q": torch.tensor([0, 3, 5]),
+    }
+    reports = []
+    for batch in (padded, packed):
+        counting = taking_turns.CountWork(None, "tiny")
+        counting.count(module, (), batch)
+        reports.append({name: value for name, value in counting.report().items() if name != "memory"})
+    assert reports[0] == reports[1] and (reports[0]["rows"], reports[0]["tokens"]) == (2, 5)
+    layers, width = measuring.SIZES["tiny"]
+    encoder = layers * (12 * width**2 * 5 + 2 * width * (9 + 4))
+    assert reports[0]["flops"] == 6 * (encoder + 2 * (width**2 + width * measuring.VOCABULARY))
+
+
+def test_labels_and_scores_are_compared():
+    told = predict.agreement([("a", 0.9), ("b", 0.6)], [("a", 0.8), ("a", 0.55)])
+    assert told == {"equal_labels": 0.5, "largest_difference": 0.15}
+
+
+def test_the_moment_of_the_first_step_is_written_down(tmp_path, monkeypatch):
+    (tmp_path / "a_trainer.py").write_text("class TrainerCallback: pass\nDEFAULT_CALLBACKS = []\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    moment, ended = tmp_path / "moment.txt", []
+    finder = first_step.AfterImport("a_trainer", first_step.stop_after_first_step(str(moment)))
+    monkeypatch.setattr(sys, "meta_path", [finder, *sys.meta_path])
+    monkeypatch.setattr("os._exit", ended.append)
+    (callback,) = importlib.import_module("a_trainer").DEFAULT_CALLBACKS
+    assert finder not in sys.meta_path and not moment.exists()
+    callback().on_step_end(None, None, None)
+    assert ended == [0] and float(moment.read_text()) > 1e9
+
+
+def test_launches_take_turns_and_the_first_one_fills_the_caches(tmp_path, monkeypatch):
+    launched = []
+
+    def seconds(words, folder):
+        launched.append("stock" if "stock_glue.py" in words[0] else "ours")
+        return {"stock": 4.0, "ours": 2.0}[launched[-1]] * (100 if len(launched) <= 2 else 1)
+
+    monkeypatch.setattr(startup, "seconds_to_first_step", seconds)
+    result = startup.measure("lora", 2, ["--seed", "1"], str(tmp_path))
+    check(result)
+    assert (result["ratio"], result["stock_seconds"], result["recipe"]) == (0.5, 4.0, "lora")
+    assert launched == ["ours", "stock", "stock", "ours", "ours", "stock"]
+    assert "--lora" in startup.commands("lora", str(tmp_path), [])["stock"]
 
 
 @pytest.mark.full
 def test_the_time_to_a_loss_is_measured_on_clocks_of_their_own():
     script = str(ROOT / "benchmarks" / "time_to_loss.py")
-    short = (
-        "--stock_steps",
-        "4",
-        "--our_steps",
-        "6",
-        "--turns",
-        "1",
-        "--stock_learning_rates",
-        "3e-3",
-        "--held_out_blocks",
-        "32",
-    )
+    short = [
+        *("--stock_steps", "4", "--our_steps", "6", "--turns", "1"),
+        *("--stock_learning_rates", "3e-3", "--held_out_blocks", "32"),
+    ]
     done = execute("python", script, *short)
     assert done.returncode == 0, done.stderr
     (line,) = done.stdout.splitlines()
