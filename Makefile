@@ -4,11 +4,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Without a LAUNCH file accelerate would list what it takes by default.
 LAUNCHER = ACCELERATE_LOG_LEVEL=$${ACCELERATE_LOG_LEVEL:-ERROR} $(BIN)/accelerate launch --quiet $(if $(LAUNCH),--config_file $(LAUNCH))
+BENCHMARKS = mlm finetune lora predict startup
 FAULTS = tests/text/test_any_file.py tests/run/test_faults.py tests/run/test_hosts.py tests/run/test_launch.py \
 	tests/models/test_model_types.py tests/text/test_streaming.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo finetune lora mlm-pretrain split predict base-text base-model bench test test-faults test-floors test-all test-tools lint
+.PHONY: help setup demo finetune lora mlm-pretrain split predict base-text base-model bench gpu-check test test-faults test-floors test-all test-tools lint
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -45,8 +46,11 @@ base-text: setup  ## gather the base model's text from Debian packages (needs De
 base-model: setup  ## make the embedded base model again (after make base-text; minutes on a GPU)
 	$(LAUNCHER) recipes/mlm_pretrain.py --config recipes/configs/base_model.yaml $(ARGS)
 
-bench: setup  ## pretraining beside the stock pipeline, as JSON    ARGS="--quick" BENCHMARK=time_to_loss
-	$(BIN)/python benchmarks/$(or $(BENCHMARK),mlm).py $(ARGS)
+bench: setup  ## each benchmark beside the stock pipeline, as JSON   ARGS="--quick" BENCHMARK=mlm
+	@for name in $(or $(BENCHMARK),$(BENCHMARKS)); do $(BIN)/python benchmarks/$$name.py $(ARGS) || exit 1; done
+
+gpu-check: setup  ## tests and benchmarks on this machine's GPU in eight minutes, as a table and JSON  ARGS="check.json"
+	$(BIN)/python benchmarks/gpu_check.py $(ARGS)
 
 test: setup test-tools  ## every test, offline
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)

@@ -45,7 +45,9 @@ def config_of(size: str, dropout: float = 0.1) -> BertConfig:
 def command_line(doc: str, argv: Sequence[str] | None = None) -> tuple[argparse.Namespace, list[str]]:
     """The options that every benchmark has; what it does not know are arguments of the recipe, for our side."""
     parser = argparse.ArgumentParser(
-        description=doc.splitlines()[0], epilog="Any other argument is the recipe's, and holds for our side alone."
+        description=doc.splitlines()[0],
+        epilog="Any other argument is the recipe's, and holds for our side alone.",
+        allow_abbrev=False,
     )
     parser.add_argument("--quick", action="store_true", help="few turns: within minutes")
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(MEASURED_SIZES))

@@ -90,7 +90,7 @@ def measure(recipe: str, turns: int, words: list[str], folder: str) -> dict:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("--quick", action="store_true", help="few turns: within minutes")
     parser.add_argument("--recipes", nargs="+", choices=STOCK, default=list(STOCK))
     parser.add_argument("--turns", type=int, help="2 or more")

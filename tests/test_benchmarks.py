@@ -8,7 +8,10 @@ import sys
 import pytest
 import torch
 from conftest import ROOT, execute
+from datasets import DatasetDict
 from transformers import BertConfig
+
+from bert_recipes.text.builtin_corpora import load_builtin
 
 sys.path.insert(0, str(ROOT / "benchmarks"))  # for the processes that take turns too
 
@@ -42,18 +45,31 @@ def check(result: dict) -> None:
     assert {"size", "turns", "device", "torch", "transformers", "commit"} <= result.keys()
 
 
-def test_pretraining_in_turns(tmp_path):
-    data = mlm.write_pages(str(tmp_path), paragraphs=600)
-    result = mlm.measure("tiny", turns=2, steps=1, words=["--weight_decay", "0.02"], data=data)
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory) -> list[str]:
+    return mlm.write_pages(str(tmp_path_factory.mktemp("pages")), paragraphs=400)
+
+
+@pytest.fixture
+def some_reviews(monkeypatch):
+    """The benchmarks of classifiers and of start-up read the built-in reviews once, and few of them."""
+    for module in (classifying, predict, startup):
+        monkeypatch.setattr(module, "load_builtin", lambda name: reviews())
+
+
+@functools.cache
+def reviews() -> DatasetDict:
+    return DatasetDict({split: rows.take(200) for split, rows in load_builtin("reviews").items()})
+
+
+def test_pretraining_in_turns(pages):
+    result = mlm.measure("tiny", turns=2, steps=1, words=["--weight_decay", "0.02"], data=pages)
     check(result)
     assert result["our_arguments"] == ["--weight_decay", "0.02"] and result["rows"] == 4
 
 
 @pytest.mark.parametrize("name", ["finetune", "lora", "predict"])
-def test_classifiers_in_turns(name, monkeypatch):
-    kept = functools.cache(classifying.load_builtin)
-    for module in (classifying, predict):
-        monkeypatch.setattr(module, "load_builtin", kept)
+def test_classifiers_in_turns(name, some_reviews):
     result = importlib.import_module(name).measure("tiny", 2, 32, [])
     check(result)
     assert name != "predict" or (result["equal_labels"] == 1 and result["largest_difference"] < 1e-4)
@@ -68,10 +84,9 @@ def test_a_benchmark_prints_one_object_a_size(name):
         check(json.loads(line))
 
 
-def test_a_mistake_in_our_arguments_is_told(tmp_path):
-    data = mlm.write_pages(str(tmp_path), paragraphs=300)
+def test_a_mistake_in_our_arguments_is_told(pages):
     with pytest.raises(SystemExit, match=r"ours.*: its process has ended, for the reason above"):
-        mlm.measure("tiny", turns=2, steps=1, words=["--mlm_probability", "7"], data=data)
+        mlm.measure("tiny", turns=2, steps=1, words=["--mlm_probability", "7"], data=pages)
 
 
 def test_a_ratio_is_the_median_of_the_turns():
@@ -121,7 +136,7 @@ def test_the_moment_of_the_first_step_is_written_down(tmp_path, monkeypatch):
     assert ended == [0] and float(moment.read_text()) > 1e9
 
 
-def test_launches_take_turns_and_the_first_one_fills_the_caches(tmp_path, monkeypatch):
+def test_launches_take_turns_and_the_first_one_fills_the_caches(tmp_path, monkeypatch, some_reviews):
     launched = []
 
     def seconds(words, folder):
