@@ -98,9 +98,7 @@ def test_accumulation_changes_neither_loss_nor_gradient_norm_of_a_masked_lm(tmp_
 
 def test_the_loss_of_a_step_is_the_plain_mean_over_its_rows(tmp_path, model_args, reviews):
     trainer = finetuner(tmp_path, model_args, reviews, per_device_train_batch_size=64, max_steps=1)
-    rows = reviews.tokenizer.pad(
-        {name: reviews.encoded["train"][name] for name in ("input_ids", "attention_mask")}, return_tensors="pt"
-    )
+    rows = reviews.tokenizer.pad({"input_ids": reviews.encoded["train"]["input_ids"]}, return_tensors="pt")
     with torch.no_grad():
         logits = trainer.model(**rows).logits
     expected = functional.cross_entropy(logits, torch.tensor(reviews.encoded["train"]["labels"])).item()
