@@ -9,6 +9,8 @@ import os
 
 def pytest_runtest_logreport(report):
     """Of the three phases of a test: an object each, with the first line of an error."""
+    if "PYTEST_XDIST_WORKER" in os.environ:  # whoever has started the workers hears of it too
+        return
     ended = {"check": report.nodeid, "phase": report.when, "ended": report.outcome, "seconds": report.duration}
     ended |= {name: value for name, value in report.user_properties if name == "figure"}
     if report.failed:

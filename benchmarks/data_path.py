@@ -20,7 +20,7 @@ import tempfile
 import time
 
 import torch
-from mlm import where
+from measuring import where
 from torch.utils.data import DataLoader
 from transformers import BertConfig, BertForMaskedLM, BertForPreTraining, BertForSequenceClassification
 

@@ -21,6 +21,7 @@ from pathlib import Path
 import torch
 from measuring import ROOT, where
 
+from bert_recipes.run.launch import available_cores
 from bert_recipes.run.tables import Table, print_table
 
 OUTPUT = "outputs/gpu_check.json"
@@ -39,12 +40,12 @@ Check = (
 
 
 def run_tests(seconds: float, *words: str) -> list[Check]:
-    """The tests with the marker `gpu`; `words` stand in its place in tests of this script."""
+    """The tests with the marker `gpu`, four at a time: most of their time is imports. `words` stand in their place."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.jsonl"
         paths = os.pathsep.join([str(ROOT / "benchmarks"), os.environ.get("PYTHONPATH", "")]).strip(os.pathsep)
-        environment = {**os.environ, "PYTHONPATH": paths, "CHECKED_TESTS": str(report)}
-        command = (sys.executable, "-m", "pytest", "-p", "checked_tests", *(words or ("-m", "gpu")))
+        environment = {**os.environ, "PYTHONPATH": paths, "CHECKED_TESTS": str(report), "OMP_NUM_THREADS": "1"}
+        command = (sys.executable, "-m", "pytest", "-p", "checked_tests", *(words or GPU_TESTS))
         _, error = run_for(seconds, command, environment)
         phases = [json.loads(line) for line in report.read_text().splitlines()] if report.exists() else []
     checks = tests_of(phases)

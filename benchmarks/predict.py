@@ -73,7 +73,7 @@ def ours(model: str, texts: list[str], folder: str, words: list[str], pipe) -> N
         logits, _ = predict(trainer, encode_texts(Dataset.from_dict({"text": texts}), tokenizer, ["text"]))
         found = name_predictions(logits, names, classifier.config.problem_type)
         answers = list(zip(found["prediction"], found["score"], strict=True))
-        batch_size = args.per_device_eval_batch_size
+        batch_size = trainer.args.per_device_eval_batch_size
         return {"rows": len(texts), "answers": answers, "batch_size": batch_size, "memory": peak_memory_mb(DEVICE)}
 
     answer(pipe, label)

@@ -117,8 +117,9 @@ def test_losses_in_fewer_digits_are_near(stage, precision, device, on_the_cpu, t
 def test_predictions_are_those_of_the_cpu(device, tiny_model, tmp_path, record_property):
     run, labelled = tmp_path / "run", {}
     train("finetune", run, tiny_model, *FP32, *DEVICES["cpu"])
+    pandas.read_csv(run / "predictions.csv")[["text", "label"]].to_csv(tmp_path / "rows.csv", index=False)
     for name, flags in {"cpu": DEVICES["cpu"], "other": DEVICES[device]}.items():
-        files = ["--input_file", str(run / "predictions.csv"), "--output_file", str(tmp_path / f"{name}.csv")]
+        files = ["--input_file", str(tmp_path / "rows.csv"), "--output_file", str(tmp_path / f"{name}.csv")]
         recipe("predict").main(["--model_name_or_path", str(run), "--precision", "fp32", *files, *flags])
         labelled[name] = pandas.read_csv(tmp_path / f"{name}.csv")
     gap = (labelled["other"]["score"] - labelled["cpu"]["score"]).abs().max()
@@ -135,8 +136,7 @@ def test_the_recipes_that_run_others_end(name, tiny_model, tmp_path):
             *("--max_pretraining_samples", "40", "--max_test_samples", "24"),
         ],
     }
-    recipe(name).main([*words[name], "--output_dir", str(tmp_path / name)])
-    assert (tmp_path / name / "index.html").exists()
+    assert recipe(name).main([*words[name], "--output_dir", str(tmp_path / name)])
 
 
 @pytest.mark.parametrize("config, device", [on_gpu("gpu_1"), on_gpu("ddp"), on_gpu("fsdp2")])
@@ -169,7 +169,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-@pytest.mark.parametrize("device", [pytest.param("cpu", marks=pytest.mark.full), on_gpu()])
+@pytest.mark.parametrize("device", [on_gpu()])
 @pytest.mark.parametrize("name", ["finetune", "mlm_pretrain"])
 def test_with_full_determinism_a_killed_run_ends_with_the_same_weights(name, device, dropout_model, tmp_path):
     """In the precision that the device chooses, with dropout, killed between two checkpoints."""

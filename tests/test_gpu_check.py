@@ -65,6 +65,8 @@ def test_tests_end_with_a_figure_an_error_or_not_at_all(tmp_path, benchmarks):
     passed, failed, cut = gpu_check.run_tests(120, *words)
     assert [check["ended"] for check in (passed, failed, cut)] == ["passed", "failed", "cut off"]
     assert passed["figure"] == "losses 1.0e-05 apart" and "not the same" in failed["error"]
+    (by_a_worker,) = gpu_check.run_tests(120, *words, "-k", "figure", "--numprocesses", "1")
+    assert by_a_worker | {"seconds": 0} == passed | {"seconds": 0}
     (none,) = gpu_check.run_tests(120, *words, "-k", "no_such_test")
     assert none["check"] == "tests" and none["ended"] == "failed"
 
