@@ -34,9 +34,9 @@ BENCHMARKS = {
     "startup": ["--quick", "--recipes", "finetune"],
     "lora": ["--quick", "--sizes", "12x768"],
 }
-Check = (
-    dict  # check, ended ("passed", "failed", "cut off", "no time left"), seconds, figure, and of a failure the error
-)
+GPU_TESTS = ("-m", "gpu", "--numprocesses", str(min(4, available_cores())))
+# check, ended ("passed", "failed", "cut off", "no time left"), seconds, figure, and of a failure the error.
+Check = dict
 
 
 def run_tests(seconds: float, *words: str) -> list[Check]:

@@ -3,8 +3,10 @@
 import functools
 import importlib
 import json
+import re
 import sys
 
+import pages
 import pytest
 import torch
 from conftest import ROOT, execute
@@ -21,6 +23,7 @@ import measuring
 import mlm
 import predict
 import startup
+import tables
 import taking_turns
 
 IN_FULL = {name: ("--quick", "--sizes", "4x256") for name in ("mlm", "finetune", "lora", "predict")}
@@ -46,7 +49,7 @@ def check(result: dict) -> None:
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory) -> list[str]:
+def text(tmp_path_factory) -> list[str]:
     return mlm.write_pages(str(tmp_path_factory.mktemp("pages")), paragraphs=400)
 
 
@@ -59,11 +62,11 @@ def some_reviews(monkeypatch):
 
 @functools.cache
 def reviews() -> DatasetDict:
-    return DatasetDict({split: rows.take(200) for split, rows in load_builtin("reviews").items()})
+    return DatasetDict({split: rows.shuffle(seed=0).take(200) for split, rows in load_builtin("reviews").items()})
 
 
-def test_pretraining_in_turns(pages):
-    result = mlm.measure("tiny", turns=2, steps=1, words=["--weight_decay", "0.02"], data=pages)
+def test_pretraining_in_turns(text):
+    result = mlm.measure("tiny", turns=2, steps=1, words=["--weight_decay", "0.02"], data=text)
     check(result)
     assert result["our_arguments"] == ["--weight_decay", "0.02"] and result["rows"] == 4
 
@@ -84,9 +87,9 @@ def test_a_benchmark_prints_one_object_a_size(name):
         check(json.loads(line))
 
 
-def test_a_mistake_in_our_arguments_is_told(pages):
+def test_a_mistake_in_our_arguments_is_told(text):
     with pytest.raises(SystemExit, match=r"ours.*: its process has ended, for the reason above"):
-        mlm.measure("tiny", turns=2, steps=1, words=["--mlm_probability", "7"], data=pages)
+        mlm.measure("tiny", turns=2, steps=1, words=["--mlm_probability", "7"], data=text)
 
 
 def test_a_ratio_is_the_median_of_the_turns():
@@ -149,6 +152,44 @@ def test_launches_take_turns_and_the_first_one_fills_the_caches(tmp_path, monkey
     assert (result["ratio"], result["stock_seconds"], result["recipe"]) == (0.5, 4.0, "lora")
     assert launched == ["ours", "stock", "stock", "ours", "ours", "stock"]
     assert "--lora" in startup.commands("lora", str(tmp_path), [])["stock"]
+
+
+def figures(text: str) -> list[str]:
+    return re.findall(r"\d+(?:,\d{3})*(?:\.\d+)?", text)
+
+
+def kept_results(page: str) -> list[tuple[list[str], str]]:
+    """The rows of the page's tables that link a file of results."""
+    rows = [row for table in pages.tables(page) for row in table]
+    found = [(row, re.search(r"\]\((performance/\w+\.jsonl)\)", row[-1])) for row in rows]
+    return [(row[:-1], link[1]) for row, link in found if link]
+
+
+@pytest.mark.parametrize("page", ["docs/performance.md", "docs/performance.zh-CN.md"])
+def test_tables_have_the_figures_of_the_files_that_they_link(page):
+    rows = kept_results(page)
+    assert len(rows) >= 2
+    for cells, link in rows:
+        kept = [figures(" ".join(tables.row(result))) for result in tables.read(ROOT / "docs" / link)]
+        assert figures(" ".join(cells)) in kept, cells
+
+
+def test_a_benchmark_makes_rows_of_its_table():
+    shared = {"size": "4x256", "ratio": 2.005, "ratio_spread": [1.9, 2.1]}
+    shared |= {"stock_peak_memory_mb": 2000, "ours_peak_memory_mb": 900, "matmul_share": 0.314, "matmul_tflops": 1.0}
+    speeds = {f"{kind}_{unit}_per_second": 12.3 for kind in ("stock", "ours") for unit in ("rows", "tokens")}
+    others = {"exact_ratio": 1.5, "of_full_step": 0.6, "of_full_step_spread": [0.5, 0.7], "recipe": "lora"}
+    others |= {"equal_labels": 1.0, "largest_difference": 2e-6, "stock_seconds": 9.0, "ours_seconds": 5.04}
+    for name, headings in tables.HEADINGS.items():
+        row = tables.row({"benchmark": name, **shared, **speeds, **others})
+        assert len(row) == len(headings) and "2.01 (1.90 to 2.10)" in row
+    assert row == ["`lora`", "9.0", "5.0", "2.01 (1.90 to 2.10)"]
+
+
+def test_a_table_links_its_file():
+    heading, _, *rows = tables.table(ROOT / "docs" / "performance" / "mlm_h200.jsonl").splitlines()
+    assert heading.count("|") == 9 and len(rows) == 2
+    assert all(row.endswith("| [mlm_h200](performance/mlm_h200.jsonl) |") for row in rows)
 
 
 @pytest.mark.full

@@ -15,7 +15,16 @@ from bert_recipes.text import corpora
 
 # Have tests of their own: test_launch_configs.py parses every command of that page, test_benchmarks.py runs benchmarks.
 ELSEWHERE = ["docs/launching.md"]
-NOT_RECIPES = ("make test", "make test-faults", "make bench", "make demo", "make base-text", "python3 -m venv .venv")
+NOT_RECIPES = (
+    "make test",
+    "make test-faults",
+    "make bench",
+    "make gpu-check",
+    "python benchmarks/",
+    "make demo",
+    "make base-text",
+    "python3 -m venv .venv",
+)
 NOT_RECIPES += (".venv/bin/pip install -c constraints.txt -e .", "source .venv/bin/activate")
 # split.py runs in tests/experiment; base-model wants the text that base-text gathers.
 PARSED_ONLY = ("split.py", "make split", "make base-model")
