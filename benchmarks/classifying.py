@@ -67,7 +67,7 @@ def write_model(folder: str, size: str) -> str:
     config = config_of(size)
     config.id2label, config.label2id = dict(enumerate(labels)), {name: index for index, name in enumerate(labels)}
     model = BertForSequenceClassification(config)
-    torch.nn.init.normal_(model.classifier.weight, std=0.5)  # so that scores differ from row to row
+    torch.nn.init.normal_(model.classifier.weight, std=0.1)  # so that scores differ from row to row
     path = str(Path(folder) / size)
     model.save_pretrained(path)
     vocabulary = AutoTokenizer.from_pretrained(EMBEDDED_MODELS / "bert-mini-zh").get_vocab()
