@@ -24,8 +24,7 @@ from measuring import ROOT, where
 from bert_recipes.run.launch import available_cores
 from bert_recipes.run.tables import Table, print_table
 
-OUTPUT = "outputs/gpu_check.json"
-LIMIT = 480  # seconds
+OUTPUT, LIMIT = "outputs/gpu_check.json", 480  # seconds
 # The most important first: what has no time left is told, and not run.
 BENCHMARKS = {
     "mlm": ["--quick", "--sizes", "12x768"],
@@ -130,9 +129,9 @@ def report(checks: list[Check], path: Path) -> int:
     for check in checks:
         if check.get("error"):
             print(f"\n{check['check']}: {check['error']}")
-    bad = sum(check["ended"] != "passed" for check in checks)
-    print(f"\n{len(checks) - bad} of {len(checks)} passed, saved in {path}")
-    return 1 if bad else 0
+    passed = sum(check["ended"] == "passed" for check in checks)
+    print(f"\n{passed} of {len(checks)} passed, saved in {path}")
+    return int(passed < len(checks))
 
 
 def main():

@@ -33,7 +33,7 @@ from bert_recipes.models.starting_weights import attend_to_neighbours, guess_by_
 from bert_recipes.text.documents import load_documents
 from bert_recipes.text.masking import IGNORED
 
-SIZE = "4x256"
+SIZE, DATA = "4x256", ["--dataset_name", "peoples_daily"]
 TURNS = 20
 STOCK_LEARNING_RATES = (3e-4, 1e-3, 3e-3)
 OUR_LEARNING_RATE = 1.5e-3  # the base model's
@@ -76,14 +76,13 @@ def held_out_batches(data_args: DataArguments, count: int) -> list[dict[str, tor
 
 def work(kind: str, steps: int, learning_rate: float, held_out_blocks: int, pipe) -> None:
     batches = held_out_batches(DataArguments("peoples_daily"), held_out_blocks)
-    data = ["--dataset_name", "peoples_daily"]
     with tempfile.TemporaryDirectory() as folder:
         if kind == "stock":
-            trainer = mlm.stock(SIZE, folder, data, max_steps=steps, learning_rate=learning_rate)
+            trainer = mlm.stock(SIZE, folder, DATA, max_steps=steps, learning_rate=learning_rate)
         else:
             model = attend_to_neighbours(mlm.model_of(SIZE, dropout=0.0))
             length = ("--max_steps", str(steps), "--learning_rate", str(learning_rate))
-            trainer = mlm.ours(SIZE, folder, data, model, *length)
+            trainer = mlm.ours(SIZE, folder, DATA, model, *length)
             guess_by_frequency(model, trainer.train_dataset.token_counts())
         trainer.add_callback(Score(pipe, trainer.model, batches))
         trainer.train()
