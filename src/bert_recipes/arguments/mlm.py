@@ -32,6 +32,10 @@ class MlmArguments(RecipeArguments):
         metadata={"help": "tokenise --train_file (txt or jsonl) while it trains; needs --max_steps"},
     )
     chunk_length: int = field(default=128, metadata={"help": "tokens of a chunk, [CLS] and [SEP] included"})
+    packing: bool | None = field(
+        default=None,
+        metadata={"help": "documents side by side without padding; left out, where the device has a kernel for it"},
+    )
     include_num_input_tokens_seen: str = field(
         default="non_padding", metadata={"help": "count the tokens that were trained on: no, all or non_padding"}
     )

@@ -45,7 +45,7 @@ class SteppingTrainer(CheckpointedTrainer):
     def compute_loss(self, model, inputs, *args, **kwargs):
         num_tokens, _ = (inputs.pop(name, None) for name in HOST_COUNTS)
         if self.can_leave_masks_out and num_tokens == inputs["input_ids"].numel():
-            del inputs["attention_mask"]  # nothing is padded
+            inputs.pop("attention_mask", None)  # nothing is padded
         if "next_sentence_label" in inputs or "masked_positions" in inputs:
             pairs = inputs.pop("next_sentence_label", None)  # both tasks' labels go to the loss, and not to the model
             inputs["labels"] = MaskedLabels.of(inputs["labels"], inputs.get("masked_positions"), pairs)
