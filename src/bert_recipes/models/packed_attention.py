@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import torch
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
@@ -76,9 +78,10 @@ def take_packed(model: PreTrainedModel, device: torch.device, dtype: torch.dtype
     what it gives for padded batches. If not, it is left as it was."""
     former, place = model.config._attn_implementation, model.device
     model.set_attn_implementation(PACKED)
-    handle = None
+    handle, pack = None, copy.copy(pack)
     if why_no_kernel(device, dtype):
         handle = model.base_model.register_forward_pre_hook(mask_documents, with_kwargs=True)
+        pack.positions = 2 * pack.chunk_length  # a mask has positions^2 entries, and few tell as much
     try:
         exact = packed_is_exact(model.to(device), dtype, pack)
     except (RuntimeError, ValueError, IndexError, TypeError):

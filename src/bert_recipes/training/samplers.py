@@ -79,12 +79,12 @@ class PackedBatchSampler(torch.utils.data.Sampler):
 
 def packed_batches(lengths: np.ndarray, positions: int, multiple: int) -> int:
     """How many batches an epoch has. 0 where the rows are too few, or too long for the positions: a batch might hold
-    none."""
+    none, or half of all positions be left."""
     longest, tokens = int(lengths.max()), int(lengths.sum())
     if positions <= longest:
         return 0
     batches = math.ceil(math.ceil(tokens / (positions - longest)) / multiple) * multiple
-    return batches if batches * longest <= tokens else 0
+    return batches if batches * max(longest, positions / 2) <= tokens else 0
 
 
 def lengths_of(dataset: Dataset | MaskedChunks) -> Sequence[int]:
