@@ -28,7 +28,7 @@ SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "i
 def one_by_one(query, key, value, ends, ends_k, longest, longest_k, *, scale):
     """What the kernel does, a document at a time. Shape (positions, heads, width)."""
     assert query.dtype == value.dtype and ends.dtype == ends_k.dtype == torch.int32
-    assert 0 == ends[0] and ends[-1] == len(query) and ends.diff().max() <= longest == longest_k
+    assert ends[0] == 0 and ends[-1] == len(query) and ends.diff().max() <= longest == longest_k
     pieces = [states.split(ends.diff().tolist()) for states in (query, key, value)]
     found = [
         torch.nn.functional.scaled_dot_product_attention(*(piece.transpose(0, 1) for piece in document), scale=scale)

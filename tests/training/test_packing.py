@@ -1,4 +1,4 @@
-"""Packed pretraining: whole epochs in batches of one size, masks as padded, resume and two processes, reasons why not."""
+"""Packed pretraining: whole epochs in batches of one size, masks as padded, resume, two processes, reasons why not."""
 
 import types
 

@@ -16,6 +16,7 @@ from ..run.memory import keep_freed_memory, peak_memory_mb
 from ..run.stops import StopTogether, end_of_training, failures_told
 from ..text.streaming import StreamedChunks
 from .callbacks import GiveBackHoles, SetEpoch
+from .compiling import compile_as_asked
 from .metrics import MEAN_LOSS
 from .packing import PackedTrainer
 from .progress import show_progress
@@ -36,6 +37,7 @@ class Trainer(PackedTrainer):
         if self.args.device.type == "cpu":
             keep_freed_memory(self.model)
             self.add_callback(GiveBackHoles())
+        compile_as_asked(self, one_shape=self.pack is not None)
         self.stop = StopTogether(self, loss_of_guessing)
         self.add_callback(self.stop)
         self.add_callback(SetEpoch(self))
