@@ -12,6 +12,7 @@ from transformers import (
     ModernBertConfig,
     RobertaConfig,
 )
+from varlen_on_cpu import use_kernel
 
 from bert_recipes.arguments.model import ModelArguments
 from bert_recipes.models import packed_attention
@@ -25,24 +26,10 @@ CPU = torch.device("cpu")
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 
 
-def one_by_one(query, key, value, ends, ends_k, longest, longest_k, *, scale):
-    """What the kernel does, a document at a time. Shape (positions, heads, width)."""
-    assert query.dtype == value.dtype and ends.dtype == ends_k.dtype == torch.int32
-    assert ends[0] == 0 and ends[-1] == len(query) and ends.diff().max() <= longest == longest_k
-    pieces = [states.split(ends.diff().tolist()) for states in (query, key, value)]
-    found = [
-        torch.nn.functional.scaled_dot_product_attention(*(piece.transpose(0, 1) for piece in document), scale=scale)
-        for document in zip(*pieces, strict=True)
-        if len(document[0])
-    ]
-    return torch.cat([piece.transpose(0, 1) for piece in found])
-
-
 @pytest.fixture(params=["by a mask", "by the kernel"])
 def way(request, monkeypatch):
     if request.param == "by the kernel":
-        monkeypatch.setattr(packed_attention, "varlen_attn", one_by_one)
-        monkeypatch.setattr(packed_attention, "why_no_kernel", lambda device, dtype: None)
+        use_kernel(monkeypatch)
     return request.param
 
 
@@ -54,6 +41,7 @@ def pack(tokenizer):
 def test_packed_documents_have_the_logits_loss_and_gradients_of_padded_ones(tiny_model, tokenizer, pack, way):
     model = load_masked_lm(ModelArguments(str(tiny_model)), tokenizer)
     assert take_packed(model, CPU, torch.float32, pack) and model.config._attn_implementation == PACKED
+    assert bool(model.base_model._forward_pre_hooks) == (way == "by a mask")
     examples = made_up_documents(64, len(tokenizer))
     places = torch.from_numpy(np.flatnonzero(examples["labels"] != IGNORED))
     padded = {
@@ -107,8 +95,7 @@ def test_which_models_take_packed_batches_is_tried_out(config, taken, pack):
 
 
 def test_the_kernel_has_neither_dropout_nor_a_mask_of_the_models_own(dropout_model, tokenizer, pack, monkeypatch):
-    monkeypatch.setattr(packed_attention, "varlen_attn", one_by_one)
-    monkeypatch.setattr(packed_attention, "why_no_kernel", lambda device, dtype: None)
+    use_kernel(monkeypatch)
     model = load_masked_lm(ModelArguments(str(dropout_model)), tokenizer, dropout=0.1)
     assert not take_packed(model, CPU, torch.float32, pack)
     config = ModernBertConfig(**SIZES, local_attention=32, pad_token_id=0, cls_token_id=2, sep_token_id=3)
@@ -119,7 +106,6 @@ def test_a_device_without_the_kernel_is_told(monkeypatch):
     gpu = types.SimpleNamespace(type="cuda")
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Tesla T4")
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
-    monkeypatch.setattr(packed_attention, "varlen_attn", one_by_one)
     assert why_no_kernel(CPU, torch.bfloat16) == "it needs a GPU"
     assert why_no_kernel(gpu, torch.float16) == "Tesla T4 is no NVIDIA GPU of compute capability 8.0 or above"
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))

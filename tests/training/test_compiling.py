@@ -5,6 +5,7 @@ import torch
 from accelerate.utils import is_compiled_module
 from safetensors.torch import load_file
 from torch._dynamo.utils import counters
+from varlen_on_cpu import use_kernel
 
 from bert_recipes.arguments.classifier import FinetuneArguments, LoraArguments
 from bert_recipes.arguments.data import DataArguments, LabelledDataArguments
@@ -93,6 +94,16 @@ def test_layers_are_compiled_once_and_nothing_saved_shows_it(tmp_path, tiny_mode
         torch.testing.assert_close(saved[name], weight, atol=1e-5, rtol=1e-4, msg=name)
     (checkpoint,) = (tmp_path / "compiled" / "checkpoint-3").glob("*model.safetensors")
     assert not any("_orig_mod" in name for name in load_file(checkpoint))
+
+
+def test_layers_with_the_kernel_of_a_gpu_are_compiled_once(tmp_path, tiny_model, reviews, monkeypatch):
+    use_kernel(monkeypatch)
+    losses = []
+    for backend in ("aot_eager", None):
+        trainer = trainer_of("packed", tmp_path / str(backend), tiny_model, reviews, torch_compile_backend=backend)
+        losses.append(trainer.train().training_loss)
+        assert compilations() == 1 and not counters["graph_break"]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
 def test_a_resumed_compiled_run_ends_with_the_same_weights(tmp_path, dropout_model, reviews):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import numpy as np
 import torch
@@ -51,7 +52,9 @@ def packed_attention(
         if dropout or attention_mask is not None:
             raise ValueError("attention over packed documents has neither dropout nor a mask of the model's own")
         states = [states[0].transpose(0, 1) for states in (query, key, value)]
-        found = varlen_attn(*states, cu_seq_lens_q, cu_seq_lens_k, max_length_q, max_length_k, scale=scaling)
+        usual = scaling is None or math.isclose(scaling, query.shape[-1] ** -0.5)
+        scale = {} if usual else {"scale": scaling}  # which torch before 2.11 does not take
+        found = varlen_attn(*states, cu_seq_lens_q, cu_seq_lens_k, max_length_q, max_length_k, **scale)
         return found[None], None
     return sdpa_attention_forward(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs)
 
