@@ -8,9 +8,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from datasets import Dataset
-
-from ..text.masking import MaskedChunks
 
 
 class LengthGroupedSampler(torch.utils.data.Sampler):
@@ -85,7 +82,3 @@ def packed_batches(lengths: np.ndarray, positions: int, multiple: int) -> int:
         return 0
     batches = math.ceil(math.ceil(tokens / (positions - longest)) / multiple) * multiple
     return batches if batches * max(longest, positions / 2) <= tokens else 0
-
-
-def lengths_of(dataset: Dataset | MaskedChunks) -> Sequence[int]:
-    return dataset.lengths if isinstance(dataset, MaskedChunks) else dataset["length"]
