@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import transformers
 from accelerate.utils import DynamoBackend
@@ -58,3 +59,4 @@ class TellCompiling(TrainerCallback):
         self.told = True
         if state.is_world_process_zero:
             tqdm.write(message)
+            sys.stdout.flush()
