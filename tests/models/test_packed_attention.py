@@ -38,28 +38,43 @@ def pack(tokenizer):
     return PackingCollator(tokenizer, positions=256, chunk_length=64, chunks_a_batch=3)
 
 
-def test_packed_documents_have_the_logits_loss_and_gradients_of_padded_ones(tiny_model, tokenizer, pack, way):
-    model = load_masked_lm(ModelArguments(str(tiny_model)), tokenizer)
-    assert take_packed(model, CPU, torch.float32, pack) and model.config._attn_implementation == PACKED
-    assert bool(model.base_model._forward_pre_hooks) == (way == "by a mask")
-    examples = made_up_documents(64, len(tokenizer))
+def padded_and_packed(model, pack, dtype):
+    """Loss, logits and gradients of the same documents in both forms."""
+    examples = made_up_documents(64, model.config.vocab_size)
     places = torch.from_numpy(np.flatnonzero(examples["labels"] != IGNORED))
     padded = {
         "input_ids": torch.from_numpy(examples["input_ids"]),
         "attention_mask": torch.from_numpy((np.arange(64) < examples["lengths"][:, None]).astype(int)),
         "masked_positions": places,
     }
-    labels, found = torch.from_numpy(examples["labels"]).flatten()[places], []
+    labels, found = torch.from_numpy(examples["labels"]).flatten()[places].to(model.device), []
     for batch in (padded, pack(examples)):
         model.zero_grad()
-        logits = logits_of(model, batch, torch.float32)
+        logits = logits_of(model, batch, dtype)
         loss = torch.nn.functional.cross_entropy(logits, labels)
         loss.backward()
         gradients = {name: weight.grad.clone() for name, weight in model.named_parameters() if weight.grad is not None}
         found.append({"loss": loss, "logits": logits} | gradients)
     assert len(found[0]) > 30 and found[0].keys() == found[1].keys()
-    for name, expected in found[0].items():
-        torch.testing.assert_close(found[1][name], expected, atol=1e-5, rtol=1e-5, msg=name)
+    return found
+
+
+def near_all(found, expected, share):
+    """Of all gradients together: those of the keys' biases are rounding alone."""
+    gradients = [torch.cat([part[name].flatten() for name in expected if "." in name]) for part in (found, expected)]
+    pairs = [(found["loss"], expected["loss"]), (found["logits"], expected["logits"]), gradients]
+    return all((one - other).norm() <= share * other.norm() for one, other in pairs)
+
+
+def test_packed_documents_have_the_logits_loss_and_gradients_of_padded_ones(tiny_model, tokenizer, pack, way):
+    model = load_masked_lm(ModelArguments(str(tiny_model)), tokenizer)
+    assert take_packed(model, CPU, torch.float32, pack) and model.config._attn_implementation == PACKED
+    assert bool(model.base_model._forward_pre_hooks) == (way == "by a mask")
+    padded, packed = padded_and_packed(model, pack, torch.float32)
+    for name, expected in padded.items():
+        torch.testing.assert_close(packed[name], expected, atol=1e-5, rtol=1e-5, msg=name)
+    padded, packed = padded_and_packed(model, pack, torch.bfloat16)
+    assert near_all(packed, padded, share=0.05)
 
 
 def test_no_document_sees_another(tiny_model, tokenizer, pack, way):
@@ -118,6 +133,8 @@ def test_a_device_without_the_kernel_is_told(monkeypatch):
 @pytest.mark.gpu
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_the_kernel_of_a_gpu_is_exact_within_its_rounding(tiny_model, tokenizer, pack, dtype):
-    model = load_masked_lm(ModelArguments(str(tiny_model)), tokenizer)
+    model = load_masked_lm(ModelArguments(str(tiny_model)), tokenizer).to("cuda")
     assert take_packed(model, torch.device("cuda"), dtype, pack)
     assert not model.base_model._forward_pre_hooks  # by the kernel
+    padded, packed = padded_and_packed(model, pack, dtype)
+    assert near_all(packed, padded, share=0.05)
