@@ -1,10 +1,12 @@
 """torch's attention over documents, which has kernels for GPUs alone, on a CPU: the public function, its operator and
 its way through autograd and torch.compile are torch's own; what a kernel computes is written out."""
 
+import pytest
 import torch
-from torch.nn.attention import varlen
 
 from bert_recipes.models import packed_attention
+
+needs_varlen = pytest.mark.skipif(packed_attention.varlen_attn is None, reason="needs torch 2.10, whose kernel it is")
 
 
 def one_by_one(states, ends, ends_k, longest, longest_k):
@@ -24,7 +26,6 @@ def shares(query, key, scale):
     return scale, (scale * query @ key.mT).softmax(-1)
 
 
-@varlen._varlen_attn.register_kernel("cpu")
 def forward(query, key, value, ends, ends_k, longest, longest_k, is_causal=False, scale=None, *others):
     assert not is_causal
     documents = one_by_one((query, key, value), ends, ends_k, longest, longest_k)
@@ -32,7 +33,6 @@ def forward(query, key, value, ends, ends_k, longest, longest_k, is_causal=False
     return found, torch.zeros(query.shape[1], len(query)), torch.zeros(2, dtype=torch.uint64)
 
 
-@varlen._varlen_attn_backward.register_kernel("cpu")
 def backward(gradient, query, key, value, found, log_sum, ends, ends_k, longest, longest_k, causal, random, scale, *_):
     gradients = []
     for g, q, k, v in one_by_one((gradient, query, key, value), ends, ends_k, longest, longest_k):
@@ -45,4 +45,8 @@ def backward(gradient, query, key, value, found, log_sum, ends, ends_k, longest,
 
 def use_kernel(monkeypatch) -> None:
     """Take it for a GPU's."""
+    from torch.nn.attention import varlen
+
+    varlen._varlen_attn.register_kernel("cpu", forward)
+    varlen._varlen_attn_backward.register_kernel("cpu", backward)
     monkeypatch.setattr(packed_attention, "why_no_kernel", lambda device, dtype: None)

@@ -12,7 +12,7 @@ from transformers import (
     ModernBertConfig,
     RobertaConfig,
 )
-from varlen_on_cpu import use_kernel
+from varlen_on_cpu import needs_varlen, use_kernel
 
 from bert_recipes.arguments.model import ModelArguments
 from bert_recipes.models import packed_attention
@@ -26,7 +26,7 @@ CPU = torch.device("cpu")
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 
 
-@pytest.fixture(params=["by a mask", "by the kernel"])
+@pytest.fixture(params=["by a mask", pytest.param("by the kernel", marks=needs_varlen)])
 def way(request, monkeypatch):
     if request.param == "by the kernel":
         use_kernel(monkeypatch)
@@ -109,6 +109,7 @@ def test_which_models_take_packed_batches_is_tried_out(config, taken, pack):
     assert bool(model.base_model._forward_pre_hooks) == taken
 
 
+@needs_varlen
 def test_the_kernel_has_neither_dropout_nor_a_mask_of_the_models_own(dropout_model, tokenizer, pack, monkeypatch):
     use_kernel(monkeypatch)
     model = load_masked_lm(ModelArguments(str(dropout_model)), tokenizer, dropout=0.1)
@@ -121,6 +122,7 @@ def test_a_device_without_the_kernel_is_told(monkeypatch):
     gpu = types.SimpleNamespace(type="cuda")
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Tesla T4")
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
+    monkeypatch.setattr(packed_attention, "varlen_attn", print)
     assert why_no_kernel(CPU, torch.bfloat16) == "it needs a GPU"
     assert why_no_kernel(gpu, torch.float16) == "Tesla T4 is no NVIDIA GPU of compute capability 8.0 or above"
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))

@@ -5,7 +5,7 @@ import torch
 from accelerate.utils import is_compiled_module
 from safetensors.torch import load_file
 from torch._dynamo.utils import counters
-from varlen_on_cpu import use_kernel
+from varlen_on_cpu import needs_varlen, use_kernel
 
 from bert_recipes.arguments.classifier import FinetuneArguments, LoraArguments
 from bert_recipes.arguments.data import DataArguments, LabelledDataArguments
@@ -99,6 +99,7 @@ def test_layers_are_compiled_once_and_nothing_saved_shows_it(tmp_path, tiny_mode
     assert not any("_orig_mod" in name for name in load_file(checkpoint))
 
 
+@needs_varlen
 def test_layers_with_the_kernel_of_a_gpu_are_compiled_once(tmp_path, tiny_model, reviews, monkeypatch):
     use_kernel(monkeypatch)
     losses = []

@@ -151,16 +151,22 @@ def test_two_processes_take_the_steps_of_one(tmp_path, tiny_model):
     "given, reason",
     [
         ({"nsp": True}, "--nsp needs a row for each pair"),
+        ({"streaming": True}, "--streaming has not counted"),
         ({"auto_find_batch_size": True}, "--auto_find_batch_size changes the size"),
         ({"train_sampling_strategy": "sequential"}, "--train_sampling_strategy sequential asks for another order"),
-        ({"per_device_train_batch_size": 1}, "training tokens are too few for batches of 48"),
-        ({"per_device_train_batch_size": 900}, "training tokens are too few for batches of 43,200"),
     ],
 )
-def test_where_packing_cannot_be_it_is_refused_or_told(tmp_path, tiny_model, capsys, given, reason):
-    model, args, data = load(tmp_path, tiny_model, **given)
-    told = refusal(choose_packing, model, args, data)
-    assert told.startswith("--packing: ") and reason in told
+def test_arguments_that_do_not_go_with_packing(tmp_path, given, reason):
+    given = {"output_dir": str(tmp_path), "use_cpu": True, "max_steps": 4, **given}
+    told = refusal(MlmArguments, packing=True, **given)
+    assert told.startswith(f"--packing: {reason}")
+    assert reason in MlmArguments(**given).why_padded
+
+
+@pytest.mark.parametrize("rows", [1, 900])
+def test_text_that_does_not_fill_its_batches(tmp_path, tiny_model, capsys, rows):
+    model, args, data = load(tmp_path, tiny_model, per_device_train_batch_size=rows)
+    assert f"training tokens are too few for batches of {rows * 48:,}" in refusal(choose_packing, model, args, data)
     args.packing = None
     assert choose_packing(model, args, data) is None
     assert "acking" not in capsys.readouterr().out  # no word of it on a CPU

@@ -87,12 +87,8 @@ def choose_packing(model: PreTrainedModel, args: MlmArguments, data: Pretraining
 
 def why_not_packed(args: MlmArguments, data: PretrainingData) -> str | None:
     """What of the arguments and the data stands against it, in words."""
-    if args.nsp or args.streaming:
-        return "--nsp needs a row for each pair" if args.nsp else "--streaming has not counted the tokens of its file"
-    if args.train_sampling_strategy not in ("group_by_length", "random"):
-        return f"--train_sampling_strategy {args.train_sampling_strategy} asks for another order than a random one"
-    if args.auto_find_batch_size:
-        return "--auto_find_batch_size changes the size of the batches, which a packed run's order hangs on"
+    if args.why_padded:
+        return args.why_padded
     positions = args.train_batch_size * args.chunk_length
     if not packed_batches(data.train.lengths, positions, batches_a_step(args)):
         return f"{data.train.lengths.sum():,} training tokens are too few for batches of {positions:,}"
