@@ -82,9 +82,9 @@ def take_packed(model: PreTrainedModel, device: torch.device, dtype: torch.dtype
     former, place = model.config._attn_implementation, model.device
     model.set_attn_implementation(PACKED)
     handle, pack = None, copy.copy(pack)
+    pack.positions = 2 * pack.chunk_length  # few tell as much
     if why_no_kernel(device, dtype):
         handle = model.base_model.register_forward_pre_hook(mask_documents, with_kwargs=True)
-        pack.positions = 2 * pack.chunk_length  # a mask has positions^2 entries, and few tell as much
     try:
         exact = packed_is_exact(model.to(device), dtype, pack)
     except (RuntimeError, ValueError, IndexError, TypeError):
@@ -107,10 +107,9 @@ def mask_documents(encoder: torch.nn.Module, args: tuple, kwargs: dict) -> tuple
     return args, kwargs
 
 
-@torch.no_grad()
 def packed_is_exact(model: PreTrainedModel, dtype: torch.dtype, pack: PackingCollator) -> bool:
-    """Whether three made-up documents have the logits that they have in a padded batch, the third the very same when
-    the first is another one; raises what the model raises where it can't train so."""
+    """Whether three made-up documents have the logits and gradients that they have in a padded batch, the third the
+    very same logits when the first is another one; raises what the model raises where it can't train so."""
     training, vocabulary = model.training, model.config.vocab_size
     documents = made_up_documents(pack.chunk_length, vocabulary)
     lengths, labels = documents["lengths"], documents["labels"]
@@ -123,17 +122,17 @@ def packed_is_exact(model: PreTrainedModel, dtype: torch.dtype, pack: PackingCol
     }
     try:
         model.eval()
-        expected, found, beside_another = (
-            logits_of(model, one, dtype) for one in (padded, pack(documents), pack(others))
-        )
-        model.train()
-        with torch.random.fork_rng([model.device] if model.device.type == "cuda" else []):
-            logits_of(model, pack(documents), dtype)
+        expected, found = (logits_and_gradients(model, one, dtype) for one in (padded, pack(documents)))
+        with torch.no_grad():
+            beside_another = logits_of(model, pack(others), dtype)
+            model.train()
+            with torch.random.fork_rng([model.device] if model.device.type == "cuda" else []):
+                logits_of(model, pack(documents), dtype)
     finally:
         model.train(training)
     of_third = int((labels[2] != IGNORED).sum())
-    near = (found - expected).norm() <= ROUNDING[dtype] * expected.norm()
-    return bool(near) and torch.equal(found[-of_third:], beside_another[-of_third:])
+    near = ((one - other).norm() <= ROUNDING[dtype] * other.norm() for one, other in zip(found, expected, strict=True))
+    return all(near) and torch.equal(found[0][-of_third:], beside_another[-of_third:])
 
 
 def made_up_documents(chunk_length: int, vocabulary: int) -> Example:
@@ -143,6 +142,13 @@ def made_up_documents(chunk_length: int, vocabulary: int) -> Example:
     place = np.arange(chunk_length)
     labels = np.where((place < lengths[:, None]) & (place % 5 == 0), input_ids, IGNORED)
     return {"input_ids": input_ids, "labels": labels, "lengths": lengths}
+
+
+def logits_and_gradients(model: PreTrainedModel, batch: dict, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+    """The gradients are those of the word embeddings, behind every layer, of the sum of the squared logits."""
+    logits = logits_of(model, batch, dtype)
+    (gradients,) = torch.autograd.grad(logits.square().sum(), model.get_input_embeddings().weight)
+    return logits.detach(), gradients
 
 
 def logits_of(model: PreTrainedModel, batch: dict[str, torch.Tensor | int], dtype: torch.dtype) -> torch.Tensor:
