@@ -39,4 +39,4 @@ class LengthGroupedSampler(torch.utils.data.Sampler):
 
 
 def lengths_of(dataset: Dataset | MaskedChunks) -> Sequence[int]:
-    return dataset.lengths if isinstance(dataset, MaskedChunks) else dataset["length"]
+    return dataset.lengths if isinstance(dataset, MaskedChunks) else dataset["length"][:]
