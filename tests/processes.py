@@ -19,7 +19,10 @@ from conftest import recipe
 from bert_recipes.run.errors import run
 
 context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(["bert_recipes.results.reporting", "processes"])
+# What the end of a run imports late, and the built-in reviews (`preloaded`), too.
+context.set_forkserver_preload(
+    ["bert_recipes.results.reporting", "bert_recipes.results.confusion", "preloaded", "processes"]
+)
 
 
 def run_recipe(name: str, argv: list[str]) -> None:

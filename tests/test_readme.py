@@ -2,7 +2,6 @@
 something which no command before it said. One stage starts from another's output; a Hub checkpoint is a tiny local
 one, and so is the embedded model."""
 
-import functools
 import re
 import shlex
 
@@ -10,8 +9,6 @@ import pandas
 import pytest
 from conftest import ROOT, execute, recipe, short
 from pages import PAGES, blocks, commands
-
-from bert_recipes.text import corpora
 
 # Have tests of their own: test_launch_configs.py parses every command of that page, test_benchmarks.py runs benchmarks.
 ELSEWHERE = ["docs/launching.md"]
@@ -81,7 +78,6 @@ def in_short(name: str, argv: tuple[str, ...], model: str) -> list[str]:
 
 
 def test_every_command_of_the_pages(fresh_clone, tiny_model, monkeypatch):
-    monkeypatch.setattr(corpora, "load_builtin", functools.cache(corpora.load_builtin))
     typed = dict.fromkeys(line for page in PAGES if page not in ELSEWHERE for line in commands(page))
     planned = {
         recipe_and_arguments(command): any(part in command for part in PARSED_ONLY)
