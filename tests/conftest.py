@@ -1,7 +1,9 @@
 """Small models on real text: a tiny BERT with the embedded model's vocabulary, and the recipes as functions."""
 
 import importlib.util
+import itertools
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -120,6 +122,11 @@ def tools_first(**more: str) -> dict[str, str]:
 
 def execute(*words: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess:
     return subprocess.run(words, cwd=cwd, env=tools_first(**environment), capture_output=True, text=True, timeout=900)
+
+
+def without_environment(words: list[str]) -> list[str]:
+    """Of a command line: what stands behind `NAME=value`."""
+    return list(itertools.dropwhile(lambda word: re.match(r"\w+=", word), words))
 
 
 def refusal(function, *args, **kwargs) -> str:

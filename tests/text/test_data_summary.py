@@ -44,7 +44,7 @@ def test_rows_are_cut_as_the_tokenizer_cuts_and_their_whole_lengths_known(
     encoded = encode_texts(pairs, tokenizer, columns)
     texts = [list(pairs[name]) for name in columns]
     cut = tokenizer(*texts, truncation="longest_first")
-    for name in ("input_ids", "token_type_ids", "attention_mask"):
+    for name in ("input_ids", "token_type_ids"):
         assert list(encoded[name]) == cut[name]
     assert encoded["uncut_length"][:] == [
         len(input_ids) for input_ids in tokenizer(*texts, truncation=False, verbose=False)["input_ids"]

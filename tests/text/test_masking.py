@@ -10,7 +10,7 @@ from bert_recipes.text import masking
 from bert_recipes.text.chunks import Chunker
 from bert_recipes.text.collating import MaskedLanguageModelCollator
 from bert_recipes.text.documents import load_documents
-from bert_recipes.text.encoding import PAD_TO_MULTIPLE_OF
+from bert_recipes.text.flat import PAD_TO_MULTIPLE_OF
 from bert_recipes.text.masking import (
     IGNORED,
     IS_NEXT,

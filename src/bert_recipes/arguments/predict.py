@@ -41,7 +41,9 @@ class PredictArguments(ColumnArguments, CheckpointArguments):
         default=None, metadata={"help": "of the file's classes 0, 1, 2 …, in order, to score them: a,b,c"}
     )
     label_names_file: str | None = field(default=None, metadata={"help": "the same as a file, a name a line"})
-    per_device_eval_batch_size: int = field(default=64, metadata={"help": "rows a step on each device"})
+    per_device_eval_batch_size: int | None = field(
+        default=None, metadata={"help": "rows a step on each device: 64, on a GPU 256"}
+    )
     precision: str | None = field(
         default=None,
         metadata={"choices": ["fp32", "bf16", "fp16"], "help": "else as launched, else the device's best"},

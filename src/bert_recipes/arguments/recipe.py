@@ -9,6 +9,7 @@ import torch
 import transformers
 from transformers.integrations import get_available_reporting_integrations
 
+from ..run.devices import choose_for_device
 from ..run.errors import UserError
 from ..run.hub import check_upload
 from ..run.launch import choose_precision, form_group, launched_processes, refuse_separate_runs, use_every_core
@@ -53,7 +54,9 @@ class RecipeArguments(transformers.TrainingArguments):
     warmup_steps: float = field(default=0.06, metadata={"help": "steps, or below 1 a share of all steps"})
     weight_decay: float = field(default=0.01, metadata={"help": "decoupled weight decay of AdamW"})
     per_device_train_batch_size: int = field(default=32, metadata={"help": "rows a step on each device"})
-    per_device_eval_batch_size: int = field(default=64, metadata={"help": "rows an evaluation step on each device"})
+    per_device_eval_batch_size: int | None = field(
+        default=None, metadata={"help": "rows an evaluation step on each device: 64, on a GPU 256"}
+    )
     do_train: bool = field(default=True, metadata={"help": "train"})
     do_eval: bool = field(default=True, metadata={"help": "evaluate on the validation split"})
     do_predict: bool = field(default=True, metadata={"help": "predict and score the test split"})
@@ -99,6 +102,7 @@ class RecipeArguments(transformers.TrainingArguments):
         use_every_core(self)
         show_bars(not self.disable_tqdm)
         self.precision_why = choose_precision(self)
+        choose_for_device(self)
         if not self.do_eval:
             self.eval_strategy = "no"
         if "no" in (self.eval_strategy, self.save_strategy):  # there is no best one to end with

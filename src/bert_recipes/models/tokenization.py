@@ -14,7 +14,8 @@ from ..arguments.mlm import MlmArguments
 from ..arguments.model import CheckpointArguments, ModelArguments
 from ..run.checkpoints import checkpoint_to_resume
 from ..run.errors import UserError, tell
-from ..text.encoding import PAD_TO_MULTIPLE_OF, train_tokenizer
+from ..text.encoding import train_tokenizer
+from ..text.flat import PAD_TO_MULTIPLE_OF
 from .pretrained import load, load_config, resolve
 
 VOCABULARY_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spiece.model", "spm.model")

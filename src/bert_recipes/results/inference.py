@@ -14,6 +14,7 @@ from ..arguments.predict import PredictArguments
 from ..arguments.problems import MULTI_LABEL, REGRESSION
 from ..run.errors import UserError
 from ..text.columns import read_texts
+from ..text.encoded import EncodedTexts
 from ..text.encoding import label_vector
 from ..text.files import Table, read_table
 from ..text.labels import Labels, as_list, given_label_names, read_labels
@@ -35,8 +36,9 @@ def read_input(args: PredictArguments) -> tuple[Table, Dataset]:
 def predict(trainer: Trainer, dataset: Dataset, metric_key_prefix: str = "test") -> tuple[np.ndarray, dict[str, float]]:
     """Logits of shape (rows, classes) in the order of `dataset`, and the metrics where it has `labels`."""
     show_progress(trainer)
-    order = np.argsort(dataset["length"], kind="stable")[::-1]  # the longest first: the time left is no false promise
-    output = trainer.predict(dataset.select(order), metric_key_prefix=metric_key_prefix)
+    rows = EncodedTexts(dataset, trainer.processing_class)
+    order = np.argsort(rows.lengths, kind="stable")[::-1]  # the longest first: the time left is no false promise
+    output = trainer.predict(rows.select(order), metric_key_prefix=metric_key_prefix)
     logits = np.empty_like(output.predictions)
     logits[order] = output.predictions
     return logits, output.metrics

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from transformers import TrainingArguments
 
+from .devices import on_gpu
 from .errors import UserError
 
 # As /proc/cpuinfo calls the instructions that multiply in bf16; elsewhere they are not looked for.
@@ -49,7 +50,7 @@ def precision_of_device(use_cpu: bool, train: bool = True) -> tuple[str, str]:
         if instructions:
             return "bf16", f"this processor multiplies in it natively ({instructions}); --precision fp32 turns it off"
         return "fp32", "this processor has no products in bf16" if train else "predictions on a CPU have all digits"
-    if torch.accelerator.current_accelerator().type != "cuda":
+    if not on_gpu(use_cpu):
         return "fp32", "this accelerator is no CUDA device; --bf16 turns bf16 on"
     if torch.cuda.is_bf16_supported(including_emulation=False):
         return "bf16", "this GPU multiplies in it natively; --precision fp32 turns it off"

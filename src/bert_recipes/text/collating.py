@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from .masking import IGNORED, Example, padded_length
+from .flat import padded_length
+from .masking import IGNORED, Example
 
 # What the host knows of a batch, so that no step has to ask the device: numbers, which the model does not see.
 HOST_COUNTS = ("num_tokens", "num_pairs")

@@ -11,9 +11,6 @@ from datasets import Dataset, DatasetDict
 from tokenizers import BertWordPieceTokenizer
 from transformers import BertTokenizer, PreTrainedTokenizerBase
 
-# Batches are padded up to a multiple of this: few lengths, since each one costs kernels that stay in memory.
-PAD_TO_MULTIPLE_OF = 8
-
 
 def encode_texts(
     corpus: DatasetDict | Dataset,
@@ -31,7 +28,7 @@ def encode_texts(
 
     def encode(rows: dict[str, list]) -> dict[str, list]:
         texts = [rows[name] for name in text_columns]
-        encoded = tokenizer(*texts, truncation="longest_first")
+        encoded = tokenizer(*texts, truncation="longest_first", return_attention_mask=False)
         encoded["length"] = [len(input_ids) for input_ids in encoded["input_ids"]]
         encoded["uncut_length"] = uncut_lengths(tokenizer, texts, encoded["length"])
         if label_ids:

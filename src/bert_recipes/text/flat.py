@@ -8,6 +8,9 @@ import numpy as np
 import pyarrow as pa
 from datasets import Dataset
 
+# Batches are padded up to a multiple of this: few lengths, since each one costs kernels that stay in memory.
+PAD_TO_MULTIPLE_OF = 8
+
 
 def as_table(rows: Dataset | pa.Table) -> pa.Table:
     """The columns of a data set in its order; memory-mapped as they are, unless rows were selected or sorted."""
@@ -35,6 +38,10 @@ class FlatLists:
         ends = starts + self.lengths[rows]
         places = zip(self.chunk[rows].tolist(), starts.tolist(), ends.tolist(), strict=True)
         return [self.values[chunk][start:end] for chunk, start, end in places]
+
+
+def padded_length(lengths: np.ndarray) -> int:
+    return int(-(-lengths.max() // PAD_TO_MULTIPLE_OF) * PAD_TO_MULTIPLE_OF)
 
 
 def side_by_side(pieces: Sequence[np.ndarray]) -> np.ndarray:

@@ -13,8 +13,7 @@ from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
 from .draws import below, draw, keys, share
-from .encoding import PAD_TO_MULTIPLE_OF
-from .flat import FlatLists, as_table, numbers, pad, side_by_side
+from .flat import FlatLists, as_table, numbers, pad, padded_length, side_by_side
 
 IGNORED = -100  # the label of what is not predicted, as everywhere in transformers
 IS_NEXT, IS_RANDOM = 0, 1  # as BertForPreTraining has them
@@ -224,10 +223,6 @@ def choose_words(
     np.put_along_axis(by_place, order, taken, axis=1)
     chosen = by_place[inside][word]
     return places[chosen], first[word[chosen]]
-
-
-def padded_length(lengths: np.ndarray) -> int:
-    return int(-(-lengths.max() // PAD_TO_MULTIPLE_OF) * PAD_TO_MULTIPLE_OF)
 
 
 def column(chunks: Dataset, name: str) -> Any:

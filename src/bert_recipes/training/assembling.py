@@ -6,14 +6,14 @@ import math
 
 import numpy as np
 from datasets import DatasetDict
-from transformers import DataCollatorWithPadding, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from ..arguments.mlm import MlmArguments
 from ..arguments.problems import REGRESSION
 from ..arguments.recipe import RecipeArguments
 from ..models.starting_weights import guess_the_mean
 from ..text.collating import MaskedLanguageModelCollator
-from ..text.encoding import PAD_TO_MULTIPLE_OF, sort_by_length
+from ..text.encoded import EncodedTexts, as_it_is
 from .data import PretrainingData
 from .learning_rate import suitable_learning_rate
 from .losses import classification_loss, masked_language_model_loss, pretraining_loss
@@ -31,30 +31,31 @@ def classifier_trainer(
     """A Trainer for encoded texts (`encoding.encode_texts`): with the splits train and validation, or to predict."""
     args.learning_rate = args.learning_rate or suitable_learning_rate(args, model.config)
     regression = model.config.problem_type == REGRESSION
-    if dataset:
+    splits = {split: EncodedTexts(rows, tokenizer) for split, rows in (dataset or {}).items()}
+    if splits:
         args.suit(regression)
-    if dataset and args.do_train:
-        choose_length(args, len(dataset["train"]))
-    if dataset and args.do_train and regression:
-        guess_the_mean(model, dataset["train"]["labels"][:])
+    if splits and args.do_train:
+        choose_length(args, len(splits["train"]))
+    if splits and args.do_train and regression:
+        guess_the_mean(model, splits["train"].labels)
     return Trainer(
         model=model,
         args=args,
-        train_dataset=dataset and dataset["train"],
-        eval_dataset=dataset and sort_by_length(dataset["validation"]),
+        train_dataset=splits.get("train"),
+        eval_dataset=splits["validation"].by_length() if splits else None,
         processing_class=tokenizer,
-        data_collator=DataCollatorWithPadding(tokenizer, pad_to_multiple_of=PAD_TO_MULTIPLE_OF),
+        data_collator=as_it_is,
         compute_loss_func=classification_loss(args.label_smoothing_factor),
         compute_metrics=regression_metrics if regression else classification_metrics,
-        loss_of_guessing=loss_of_guessing(model.config, dataset),
+        loss_of_guessing=loss_of_guessing(model.config, splits),
     )
 
 
-def loss_of_guessing(config: PretrainedConfig, dataset: DatasetDict | None) -> float:
+def loss_of_guessing(config: PretrainedConfig, splits: dict[str, EncodedTexts]) -> float:
     """Of all classes alike, or of a regression's mean."""
     if config.problem_type != REGRESSION:
         return math.log(config.num_labels)
-    return float(np.var(dataset["train"]["labels"][:])) if dataset else 0.0
+    return float(np.var(splits["train"].labels)) if splits else 0.0
 
 
 def masked_language_model_trainer(model: PreTrainedModel, args: MlmArguments, data: PretrainingData) -> Trainer:

@@ -6,9 +6,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from datasets import Dataset
-
-from ..text.masking import MaskedChunks
 
 
 class LengthGroupedSampler(torch.utils.data.Sampler):
@@ -36,7 +33,3 @@ class LengthGroupedSampler(torch.utils.data.Sampler):
             whole = len(block) // size
             for batch in [*generator.permutation(whole), whole]:  # a short batch is the epoch's last
                 yield from block[batch * size : (batch + 1) * size].tolist()
-
-
-def lengths_of(dataset: Dataset | MaskedChunks) -> Sequence[int]:
-    return dataset.lengths if isinstance(dataset, MaskedChunks) else dataset["length"][:]

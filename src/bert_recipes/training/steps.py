@@ -8,7 +8,7 @@ import torch
 from transformers import TrainingArguments
 
 from ..models.attention_masks import expand_masks
-from ..run.devices import suit_device
+from ..run.devices import copy_without_waiting
 from ..text.collating import HOST_COUNTS
 from .checkpointing import CheckpointedTrainer
 from .losses import MaskedLabels
@@ -19,7 +19,7 @@ class SteppingTrainer(CheckpointedTrainer):
     and tokens, and looks for padding and masked positions, on the device, and waits for each answer."""
 
     def __init__(self, *, args: TrainingArguments, **kwargs):
-        suit_device(args)  # before the accelerator is made
+        copy_without_waiting(args)  # before the accelerator is made
         super().__init__(args=args, **kwargs)
         self.can_leave_masks_out = expand_masks(self.model)
         self.tokens_on_device: torch.Tensor | int = 0  # of steps that no log has told of yet
@@ -42,10 +42,13 @@ class SteppingTrainer(CheckpointedTrainer):
             on_host = on_host.pin_memory()
         return self.accelerator.gather(on_host.to(self.args.device, non_blocking=True)).sum(0)
 
+    def _prepare_inputs(self, inputs):
+        read = {name: values for name, values in inputs.items() if name not in HOST_COUNTS}
+        if self.can_leave_masks_out and inputs.get("num_tokens") == inputs["input_ids"].numel():
+            read.pop("attention_mask", None)  # nothing is padded
+        return super()._prepare_inputs(read)
+
     def compute_loss(self, model, inputs, *args, **kwargs):
-        num_tokens, _ = (inputs.pop(name, None) for name in HOST_COUNTS)
-        if self.can_leave_masks_out and num_tokens == inputs["input_ids"].numel():
-            del inputs["attention_mask"]  # nothing is padded
         if "next_sentence_label" in inputs or "masked_positions" in inputs:
             pairs = inputs.pop("next_sentence_label", None)  # both tasks' labels go to the loss, and not to the model
             inputs["labels"] = MaskedLabels.of(inputs["labels"], inputs.get("masked_positions"), pairs)

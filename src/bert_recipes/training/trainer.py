@@ -20,7 +20,7 @@ from ..text.streaming import StreamedChunks
 from .callbacks import GiveBackHoles, SetEpoch
 from .metrics import MEAN_LOSS
 from .progress import show_progress
-from .samplers import LengthGroupedSampler, lengths_of
+from .samplers import LengthGroupedSampler
 from .steps import SteppingTrainer
 
 
@@ -59,7 +59,7 @@ class Trainer(SteppingTrainer):
             return super()._get_train_sampler(train_dataset)
         # Trainer drops the length column before its own sampler can see it.
         self.train_sampler = LengthGroupedSampler(
-            lengths_of(self.train_dataset),
+            self.train_dataset.lengths,
             self.rows_a_device_and_step * self.args.world_size,
             self.args.seed if self.args.data_seed is None else self.args.data_seed,
         )
