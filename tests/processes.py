@@ -1,7 +1,7 @@
 """Recipes in processes that are forked from one with the imports done: a launch costs seconds, not the imports of each.
 
 A process of a group has what `accelerate launch` gives it, its place in the group. That accelerate itself starts the
-recipes so is seen in test_launch.py, test_launch_configs.py, test_hosts.py and test_recipes.py.
+recipes so is seen in test_recipes.py, run/test_faults.py, run/test_hosts.py and test_launch_configs.py.
 """
 
 import multiprocessing

@@ -152,6 +152,7 @@ def test_deepspeed_leaves_clipping_and_accumulation_to_the_recipe(monkeypatch):
     assert config["gradient_clipping"] == config["gradient_accumulation_steps"] == "auto"
 
 
+@pytest.mark.full  # test_recipes.py launches one process without a file, by the same launcher of accelerate's
 def test_one_process_on_a_cpu(tiny_model, tmp_path):
     options = [*short("finetune"), "--no_baseline", "--model_name_or_path", str(tiny_model)]
     file = f"{FOLDER}/cpu_1.yaml"
