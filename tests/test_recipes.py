@@ -14,7 +14,7 @@ from conftest import ROOT, execute, recipe, short
 from datasets import Dataset, DatasetDict
 from processes import run_recipe, said, start, statuses
 from safetensors.torch import load_file
-from transformers import BertConfig, pipeline
+from transformers import AutoTokenizer, BertConfig, pipeline
 
 from bert_recipes.arguments.data import DataArguments, LabelledDataArguments
 from bert_recipes.models import tokenization
@@ -271,6 +271,17 @@ def test_a_vocabulary_of_its_own_from_random_weights(tmp_path, tiny_model):
     assert guess.tokenizer.tokenize("我们去海边") == list("我们去海边")
 
 
+def test_random_weights_with_the_checkpoints_vocabulary(tmp_path, tiny_model, tokenizer):
+    recipe("mlm_pretrain").main(
+        [*short("mlm_pretrain"), "--from_scratch", "--keep_vocabulary", "--model_name_or_path", str(tiny_model),
+         "--output_dir", str(tmp_path / "out")]
+    )  # fmt: skip
+    assert AutoTokenizer.from_pretrained(tmp_path / "out").get_vocab() == tokenizer.get_vocab()
+    words = "bert.embeddings.word_embeddings.weight"
+    saved, began = (load_file(folder / "model.safetensors")[words] for folder in (tmp_path / "out", tiny_model))
+    assert saved.shape == began.shape and (saved - began).abs().mean() > 0.01
+
+
 def test_a_run_from_scratch_goes_on_with_its_own_vocabulary(tmp_path, tiny_model, monkeypatch):
     (tmp_path / "mine.txt").write_text("\n".join(f"第{i}天，我们去海边看日出。" for i in range(60)), encoding="utf-8")
     argv = ["--from_scratch", "--train_file", str(tmp_path / "mine.txt"), "--model_name_or_path", str(tiny_model)]
@@ -309,6 +320,11 @@ PRETRAINING_MISTAKES = {
     "too short to mask": (["--train_file", "short.txt", "--mlm_probability", "0.9"], "too short for a masked token"),
     "no [MASK]": (["--model_name_or_path", "unmasked"], "its tokenizer has no mask token"),
     "a vocabulary that is there": (["--vocab_size", "500"], "--vocab_size is for --from_scratch"),
+    "a vocabulary kept": (["--keep_vocabulary"], "--keep_vocabulary is for --from_scratch"),
+    "two vocabularies": (
+        ["--from_scratch", "--keep_vocabulary", "--vocab_size", "500"],
+        "--vocab_size is for a new vocabulary, --keep_vocabulary takes the checkpoint's: keep one",
+    ),
     "smoothed tokens": (["--label_smoothing_factor", "0.1"], "--label_smoothing_factor is for classifiers"),
     "workers of one epoch": (["--dataloader_persistent_workers", "true"], "--dataloader_persistent_workers"),
     "no step": (["--max_steps", "0"], "--max_steps 0: must be above 0"),

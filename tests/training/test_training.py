@@ -98,9 +98,7 @@ def test_accumulation_changes_neither_loss_nor_gradient_norm_of_a_masked_lm(tmp_
 
 def test_the_loss_of_a_step_is_the_plain_mean_over_its_rows(tmp_path, model_args, reviews):
     trainer = finetuner(tmp_path, model_args, reviews, per_device_train_batch_size=64, max_steps=1)
-    rows = reviews.tokenizer.pad(
-        {name: reviews.encoded["train"][name] for name in ("input_ids", "attention_mask")}, return_tensors="pt"
-    )
+    rows = reviews.tokenizer.pad({"input_ids": reviews.encoded["train"]["input_ids"]}, return_tensors="pt")
     with torch.no_grad():
         logits = trainer.model(**rows).logits
     expected = functional.cross_entropy(logits, torch.tensor(reviews.encoded["train"]["labels"])).item()
@@ -122,13 +120,25 @@ def test_one_seed_gives_the_same_weights_bit_for_bit(tmp_path, dropout_model, re
     assert all(torch.equal(tensor, weights[1][name]) for name, tensor in weights[0].items())
 
 
-@pytest.mark.parametrize("stage", ["finetune", "mlm"])
-def test_a_resumed_run_ends_with_the_same_weights(tmp_path, dropout_model, reviews, pretraining_data, stage):
+@pytest.fixture
+def nondeterministic_again(monkeypatch):
+    for name in ("CUDA_LAUNCH_BLOCKING", "CUBLAS_WORKSPACE_CONFIG", "FLASH_ATTENTION_DETERMINISTIC"):
+        monkeypatch.setenv(name, "")
+    yield
+    torch.use_deterministic_algorithms(False)
+    torch.backends.cudnn.deterministic = False
+
+
+@pytest.mark.parametrize("stage, full_determinism", [("finetune", False), ("finetune", True), ("mlm", True)])
+def test_a_resumed_run_ends_with_the_same_weights(
+    tmp_path, dropout_model, reviews, pretraining_data, stage, full_determinism, nondeterministic_again
+):
     model_args = ModelArguments(str(dropout_model))
 
     def trainer(**given):
         given |= {"save_strategy": "steps", "save_steps": 4, "eval_strategy": "steps", "eval_steps": 4}
         given |= {"save_total_limit": None, "max_steps": 10, "load_best_model_at_end": False}
+        given |= {"full_determinism": full_determinism}
         if stage == "finetune":
             return finetuner(tmp_path, model_args, reviews, per_device_train_batch_size=16, **given)
         return pretrainer(tmp_path, model_args, pretraining_data, per_device_train_batch_size=16, dropout=0.1, **given)
@@ -137,6 +147,7 @@ def test_a_resumed_run_ends_with_the_same_weights(tmp_path, dropout_model, revie
     train_and_evaluate(whole)
     again = trainer(resume_from_checkpoint=str(tmp_path / "checkpoint-4"))
     train_and_evaluate(again)
+    assert torch.are_deterministic_algorithms_enabled() == full_determinism  # an operation without one would raise
     assert logged(again, "loss")[4:] == logged(whole, "loss")[4:]
     expected = whole.model.state_dict()
     assert all(torch.equal(tensor, expected[name]) for name, tensor in again.model.state_dict().items())

@@ -35,6 +35,10 @@ class MlmArguments(RecipeArguments):
     include_num_input_tokens_seen: str = field(
         default="non_padding", metadata={"help": "count the tokens that were trained on: no, all or non_padding"}
     )
+    keep_vocabulary: bool = field(
+        default=False,
+        metadata={"help": "with --from_scratch: the checkpoint's vocabulary, and none trained on the text"},
+    )
     vocab_size: int = field(default=8192, metadata={"help": "with --from_scratch: entries of the trained vocabulary"})
     vocab_alphabet: str | None = field(
         default=None,

@@ -18,7 +18,7 @@ from .recipe import RecipeArguments
 # What the weights, the optimizer's moments, the schedule, the order of the rows and the best score so far come from.
 # Left out: what may change while a run goes on (steps, evaluations, saving, logging, precision, max_grad_norm).
 FACTS_OF_RUN = (
-    *("model_name_or_path", "from_scratch", "dataset_name", "dataset_config_name", "train_file"),
+    *("model_name_or_path", "from_scratch", "keep_vocabulary", "dataset_name", "dataset_config_name", "train_file"),
     *("text_columns", "label_column", "max_length"),
     *("column_names", "label_separator", "label_names", "label_names_file", "problem_type"),
     *("validation_file", "max_train_samples", "max_eval_samples", "chunk_length", "streaming", "nsp"),

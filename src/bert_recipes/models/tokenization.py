@@ -96,12 +96,13 @@ def file_of(model_args: CheckpointArguments, name: str) -> str | None:
 
 
 def load_or_train_tokenizer(model_args: ModelArguments, args: MlmArguments, texts: Iterable[str]):
-    """The checkpoint's tokenizer; with `--from_scratch` a WordPiece vocabulary trained on `texts`.
+    """The checkpoint's tokenizer; with `--from_scratch`, unless `--keep_vocabulary` is given, a WordPiece vocabulary
+    trained on `texts`.
 
     Trained twice, a vocabulary comes out in another order: one process trains it for all, and a run that goes on
     takes the one it began with.
     """
-    if not model_args.from_scratch:
+    if args.keep_vocabulary or not model_args.from_scratch:
         return load_tokenizer(model_args)
     if checkpoint := checkpoint_to_resume(args):
         tokenizer = AutoTokenizer.from_pretrained(checkpoint)

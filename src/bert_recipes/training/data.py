@@ -83,8 +83,7 @@ def load_pretraining_data(model_args: ModelArguments, data_args: DataArguments, 
     """Read, check, tokenise and cut the plain text that the arguments name; with `--streaming` the training text is
     read while the model trains."""
     columns = data_args.text_column_names
-    if not model_args.from_scratch and (unused := {"vocab_size", "vocab_alphabet"} & getattr(args, "given", {}).keys()):
-        raise UserError(f"--{min(unused)} is for --from_scratch: the checkpoint has its vocabulary")
+    check_vocabulary(model_args, args)
     with args.main_process_first(desc="reading"):  # it writes the cache, the others read it
         documents = load_validation(data_args) if args.streaming else load_documents(data_args, args.seed)
         if args.streaming:
@@ -111,6 +110,18 @@ def load_pretraining_data(model_args: ModelArguments, data_args: DataArguments, 
     summary = summarise_documents(documents, {"train": train, "validation": validation}, tokenizer, columns)
     summary.show()
     return PretrainingData(train, validation, tokenizer, summary)
+
+
+def check_vocabulary(model_args: ModelArguments, args: MlmArguments) -> None:
+    of_a_new_one = {"vocab_size", "vocab_alphabet"} & getattr(args, "given", {}).keys()
+    if not model_args.from_scratch and (
+        unused := of_a_new_one | ({"keep_vocabulary"} if args.keep_vocabulary else set())
+    ):
+        raise UserError(f"--{min(unused)} is for --from_scratch: the checkpoint has its vocabulary")
+    if args.keep_vocabulary and of_a_new_one:
+        raise UserError(
+            f"--{min(of_a_new_one)} is for a new vocabulary, --keep_vocabulary takes the checkpoint's: keep one"
+        )
 
 
 def check_special_tokens(tokenizer: PreTrainedTokenizerBase, model_args: ModelArguments) -> None:

@@ -44,13 +44,20 @@ class SteppingTrainer(CheckpointedTrainer):
             on_host = on_host.pin_memory()
         return self.accelerator.gather(on_host.to(self.args.device, non_blocking=True)).sum(0)
 
-    def _prepare_inputs(self, inputs):
+    def for_model(self, inputs: dict[str, torch.Tensor | int]) -> dict[str, torch.Tensor]:
+        """A batch without the host's counts, and without a mask where nothing is padded."""
         read = {name: values for name, values in inputs.items() if name not in HOST_COUNTS}
         if self.can_leave_masks_out and inputs.get("num_tokens") == inputs["input_ids"].numel():
-            read.pop("attention_mask", None)  # nothing is padded
-        return super()._prepare_inputs(read)
+            read.pop("attention_mask", None)
+        return read
+
+    def prediction_step(self, model, inputs, *args, **kwargs):
+        if "labels" not in inputs:  # then it goes to the model as it is, and not to `compute_loss`
+            inputs = self.for_model(inputs)
+        return super().prediction_step(model, inputs, *args, **kwargs)
 
     def compute_loss(self, model, inputs, *args, **kwargs):
+        inputs = self.for_model(inputs)
         if "next_sentence_label" in inputs or "masked_positions" in inputs:
             pairs = inputs.pop("next_sentence_label", None)  # both tasks' labels go to the loss, and not to the model
             inputs["labels"] = MaskedLabels.of(inputs["labels"], inputs.get("masked_positions"), pairs)
