@@ -124,9 +124,13 @@ def execute(*words: str, cwd: Path = ROOT, **environment: str) -> subprocess.Com
     return subprocess.run(words, cwd=cwd, env=tools_first(**environment), capture_output=True, text=True, timeout=900)
 
 
-def without_environment(words: list[str]) -> list[str]:
-    """Of a command line: what stands behind `NAME=value`."""
-    return list(itertools.dropwhile(lambda word: re.match(r"\w+=", word), words))
+def launched_words(words: list[str]) -> list[str]:
+    """What a command line hands to `accelerate launch`, or, with `NAME=value` in front, to its other name."""
+    launcher, *rest = itertools.dropwhile(lambda word: re.match(r"\w+=", word), words)
+    if launcher.endswith("accelerate-launch"):
+        return rest
+    assert launcher.endswith("accelerate") and rest[0] == "launch", words
+    return rest[1:]
 
 
 def refusal(function, *args, **kwargs) -> str:

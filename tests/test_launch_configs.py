@@ -11,7 +11,7 @@ from accelerate.commands.launch import _validate_launch_command, launch_command_
 from accelerate.utils import DeepSpeedPlugin, DistributedType, FullyShardedDataParallelPlugin
 from accelerate.utils.launch import prepare_deepspeed_cmd_env, prepare_multi_gpu_env
 from accelerate.utils.other import get_free_port
-from conftest import ROOT, execute, short, without_environment
+from conftest import ROOT, execute, launched_words, short
 from transformers import AutoModel
 
 from bert_recipes.arguments.classifier import FinetuneArguments, LoraArguments
@@ -48,9 +48,7 @@ def arguments_of(command: str):
     if words[0] == "make":
         planned = execute("make", "-n", *words[1:], MAKEFLAGS="", ARGS="", LAUNCH="")
         (words,) = [shlex.split(line) for line in planned.stdout.splitlines() if "recipes/" in line]
-        words = without_environment(words)
-    assert words[0].endswith("accelerate") and words[1] == "launch"
-    return launch_arguments(*words[2:])
+    return launch_arguments(*launched_words(words))
 
 
 def head_of(name: str) -> list[str]:

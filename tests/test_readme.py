@@ -7,7 +7,7 @@ import shlex
 
 import pandas
 import pytest
-from conftest import ROOT, execute, recipe, short, without_environment
+from conftest import ROOT, execute, launched_words, recipe, short
 from pages import PAGES, blocks, commands
 
 # Have tests of their own: test_launch_configs.py parses every command of that page, test_benchmarks.py runs benchmarks.
@@ -42,9 +42,8 @@ def recipe_and_arguments(command: str) -> tuple[str, tuple[str, ...]]:
         planned = execute("make", "-n", *shlex.split(command)[1:], cwd=".", MAKEFLAGS="", ARGS="")
         assert planned.returncode == 0, planned.stderr
         (command,) = [line for line in planned.stdout.splitlines() if "recipes/" in line]
-    words = without_environment(shlex.split(command))
+    words = launched_words(shlex.split(command))
     script = next(index for index, word in enumerate(words) if re.fullmatch(r"recipes/\w+\.py", word))
-    assert words[0].endswith("accelerate") and words[1] == "launch"
     return words[script].removeprefix("recipes/").removesuffix(".py"), tuple(words[script + 1 :])
 
 
