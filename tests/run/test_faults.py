@@ -115,7 +115,7 @@ def go_on(folder: Path, model: Path) -> str:
 def test_a_kill_at_any_moment_loses_nothing(whole, dropout_model, tmp_path, full):
     """SIGKILL at a random moment of the training, every other one while a checkpoint is written: the run that goes on
     ends with the same weights, bit for bit."""
-    kills, in_a_save = (30 if full else 2), 0
+    kills, in_a_save = (30 if full else 4), 0
     for number in range(kills):
         draw, training = random.Random(number), Training(tmp_path / str(number), dropout_model)
         unfinished = training.folder / "unfinished"
