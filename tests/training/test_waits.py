@@ -62,14 +62,15 @@ def trainer_of(stage, folder, model_args, **given):
         data = load_classification_data(model_args, LabelledDataArguments(max_length=64, **limits), seed=1)
         model = load_classifier(model_args, data.label_names)
         return classifier_trainer(model, args, data.tokenizer, data.encoded)
-    args = MlmArguments(output_dir=str(folder), chunk_length=64, nsp=stage == "nsp", **given)
+    kind = {"chunk_length": 64, "nsp": stage == "nsp", "packing": stage == "packed"}
+    args = MlmArguments(output_dir=str(folder), **kind, **given)
     data = load_pretraining_data(model_args, DataArguments(dataset_name="peoples_daily", **limits), args)
     model = load_masked_lm(model_args, data.tokenizer, args.dropout, args.nsp)
     return masked_language_model_trainer(model, args, data)
 
 
 @pytest.mark.parametrize("accumulation", [1, 2])
-@pytest.mark.parametrize("stage", ["mlm", "nsp", "finetune"])
+@pytest.mark.parametrize("stage", ["mlm", "packed", "nsp", "finetune"])
 def test_ten_steps_wait_for_nothing(tmp_path, tiny_model, stage, accumulation):
     model_args = ModelArguments(str(tiny_model))
     trainer = trainer_of(stage, tmp_path, model_args, use_cpu=True, gradient_accumulation_steps=accumulation)
@@ -92,7 +93,7 @@ def test_the_count_of_waits_finds_them():
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("stage", ["mlm", "nsp", "finetune"])
+@pytest.mark.parametrize("stage", ["mlm", "packed", "nsp", "finetune"])
 def test_ten_steps_on_a_gpu_wait_for_nothing(tmp_path, tiny_model, stage):
     class Forbid(TrainerCallback):
         def on_step_end(self, args, state, control, **kwargs):

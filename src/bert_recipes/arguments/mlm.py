@@ -32,6 +32,10 @@ class MlmArguments(RecipeArguments):
         metadata={"help": "tokenise --train_file (txt or jsonl) while it trains; needs --max_steps"},
     )
     chunk_length: int = field(default=128, metadata={"help": "tokens of a chunk, [CLS] and [SEP] included"})
+    packing: bool | None = field(
+        default=None,
+        metadata={"help": "documents side by side without padding; left out, where the device has a kernel for it"},
+    )
     include_num_input_tokens_seen: str = field(
         default="non_padding", metadata={"help": "count the tokens that were trained on: no, all or non_padding"}
     )
@@ -66,3 +70,18 @@ class MlmArguments(RecipeArguments):
             raise UserError(f"--vocab_size {self.vocab_size}: must be 100 or more")
         if self.streaming and self.max_steps < 1:
             raise UserError("--streaming needs --max_steps: nobody has counted how many steps one pass is")
+        if self.packing and self.why_padded:
+            raise UserError(f"--packing: {self.why_padded}: leave it out")
+
+    @property
+    def why_padded(self) -> str | None:
+        """What of these arguments stands against packed batches, in words; None where nothing does."""
+        if self.nsp:
+            return "--nsp needs a row for each pair"
+        if self.streaming:
+            return "--streaming has not counted the tokens of its file"
+        if self.auto_find_batch_size:
+            return "--auto_find_batch_size changes the size of the batches, which the order of a packed run hangs on"
+        if self.train_sampling_strategy not in ("group_by_length", "random"):
+            return f"--train_sampling_strategy {self.train_sampling_strategy} asks for another order than a random one"
+        return None

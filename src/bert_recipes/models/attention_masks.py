@@ -6,6 +6,8 @@ import torch
 from peft import PeftModel
 from transformers import PreTrainedModel
 
+from .packed_attention import PACKED
+
 
 def expand_masks(model: PreTrainedModel | PeftModel) -> bool:
     """Hand the encoder masks of shape (rows, 1, length, length) in place of (rows, length), where that is exact, and
@@ -15,7 +17,7 @@ def expand_masks(model: PreTrainedModel | PeftModel) -> bool:
     """
     if isinstance(model, PeftModel):
         model = model.get_base_model()
-    if getattr(model.config, "_attn_implementation", None) != "sdpa":
+    if getattr(model.config, "_attn_implementation", None) not in ("sdpa", PACKED):
         return False
     if not (expected := trial(model)):
         return False

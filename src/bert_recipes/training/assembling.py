@@ -18,6 +18,7 @@ from .data import PretrainingData
 from .learning_rate import suitable_learning_rate
 from .losses import classification_loss, masked_language_model_loss, pretraining_loss
 from .metrics import classification_metrics, masked_language_model_metrics, regression_metrics, token_losses
+from .packing import choose_packing
 from .trainer import Trainer
 from .training_length import choose_length
 
@@ -63,6 +64,7 @@ def masked_language_model_trainer(model: PreTrainedModel, args: MlmArguments, da
     args.learning_rate = args.learning_rate or suitable_learning_rate(args, model.config)
     args.label_names = ["labels", "next_sentence_label"] if args.nsp else ["labels"]
     return Trainer(
+        pack=choose_packing(model, args, data),
         model=model,
         args=args,
         train_dataset=data.train,

@@ -9,6 +9,7 @@ from tqdm.auto import tqdm
 from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback
 
 from ..models.pretrained import count_parameters
+from ..text.packing import PackingCollator
 
 # Of an evaluation's metrics, what is no score, and what the table at the end of the run has no place for either.
 LEFT_OUT = ("runtime", "per_second", "precision", "recall", "mean_loss")
@@ -19,14 +20,15 @@ def show_progress(trainer: Trainer) -> None:
     """In the place of the Trainer's own: its bars stand inside one another, and its logs are printed dictionaries."""
     for former in (ProgressCallback, PrinterCallback, Progress):
         trainer.remove_callback(former)
-    trainer.add_callback(Progress())
+    trainer.add_callback(Progress(trainer.pack))
 
 
 class Progress(TrainerCallback):
     """One bar at a time; without bars (`--disable_tqdm`) a line each time the loss is logged."""
 
-    def __init__(self):
+    def __init__(self, pack: PackingCollator | None = None):
         self.training = self.scoring = None
+        self.pack = pack
 
     def on_train_begin(self, args, state, control, model=None, train_dataloader=None, **kwargs):
         self.on_train_end(args, state, control)  # --auto_find_batch_size begins again
@@ -34,8 +36,10 @@ class Progress(TrainerCallback):
             return
         trained, frozen = count_parameters(model)
         weights = f"{trained:,} weights" if not frozen else f"{trained:,} of {trained + frozen:,} weights"
-        rows = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-        print(f"Training {weights}: {state.max_steps:,} steps of {rows} rows")
+        batches = args.gradient_accumulation_steps * args.world_size
+        rows = f"{args.train_batch_size * batches} rows"
+        size = rows if self.pack is None else f"{self.pack.positions * batches:,} tokens"
+        print(f"Training {weights}: {state.max_steps:,} steps of {size}")
         if args.precision_why:
             print(f"{'bf16' if args.bf16 else 'fp16' if args.fp16 else 'fp32'}: {args.precision_why}")
         sys.stdout.flush()

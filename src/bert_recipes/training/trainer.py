@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 from contextlib import nullcontext
 
 import torch
@@ -18,13 +16,14 @@ from ..run.memory import keep_freed_memory, peak_memory_mb
 from ..run.stops import StopTogether, end_of_training, failures_told
 from ..text.streaming import StreamedChunks
 from .callbacks import GiveBackHoles, SetEpoch
+from .compiling import compile_as_asked
 from .metrics import MEAN_LOSS
+from .packing import PackedTrainer
 from .progress import show_progress
 from .samplers import LengthGroupedSampler
-from .steps import SteppingTrainer
 
 
-class Trainer(SteppingTrainer):
+class Trainer(PackedTrainer):
     """`transformers.Trainer`, right where the stock one is not: rows of like length in an order that every process and
     every resume shares, an evaluation loss that weighs rows alike, checkpoints that are there whole or not at all, and
     a stop that says why.
@@ -38,6 +37,7 @@ class Trainer(SteppingTrainer):
         if self.args.device.type == "cpu":
             keep_freed_memory(self.model)
             self.add_callback(GiveBackHoles())
+        compile_as_asked(self, one_shape=self.pack is not None)
         self.stop = StopTogether(self, loss_of_guessing)
         self.add_callback(self.stop)
         self.add_callback(SetEpoch(self))
@@ -93,11 +93,7 @@ class Trainer(SteppingTrainer):
     def rows_of_step(self, step: int) -> list[int]:
         """The training rows of a step (0: the first), where their order is ours to know."""
         sampler = getattr(self, "train_sampler", None)
-        if sampler is None:
-            return []
-        size, count = self.rows_a_device_and_step * self.args.world_size, len(sampler)
-        start = step % math.ceil(count / size) * size
-        return list(itertools.islice(iter(sampler), start, start + size))
+        return [] if sampler is None else sampler.rows_of_step(step)
 
     def evaluation_loop(self, *args, metric_key_prefix: str = "eval", **kwargs):
         with failures_told(self.args, f"--per_device_eval_batch_size {self.args.per_device_eval_batch_size}: lower it"):
