@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from datasets import Dataset, DatasetDict
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.multiclass import OneVsRestClassifier
 from transformers import EvalPrediction
@@ -15,6 +15,7 @@ from transformers import EvalPrediction
 from ..arguments.classifier import ClassifierArguments
 from ..arguments.problems import REGRESSION
 from ..text.encoding import join_columns, label_vector
+from ..text.ngrams import count_known_ngrams, count_ngrams
 from ..training.data import ClassificationData
 from ..training.metrics import MEAN_LOSS, load_metric, regression_metrics
 
@@ -53,7 +54,7 @@ def score_floors(data: ClassificationData, args: ClassifierArguments) -> dict[st
 def labels_of(split: Dataset, label_names: Sequence[str]) -> np.ndarray:
     """Shape (rows,), or of lists of labels (rows, labels), 0 or 1."""
     label_ids = {name: index for index, name in enumerate(label_names)}
-    return np.array([label_vector(label, label_ids) for label in split["label"]]).astype(int)
+    return np.array([label_vector(label, label_ids) for label in split["label"][:]]).astype(int)
 
 
 def score_majority(corpus: DatasetDict, label_names: Sequence[str]) -> dict[str, float]:
@@ -113,13 +114,10 @@ def without_loss(scores: dict[str, float]) -> dict[str, float]:
 def character_tfidf(corpus: DatasetDict, text_columns: Sequence[str]) -> dict[str, Any]:
     """Sparse matrices (rows, n-grams) by split, of the training rows' 1- to 3-grams; what a single one of many rows
     has tells nothing."""
-    vectorizer = TfidfVectorizer(
-        analyzer="char",
-        ngram_range=(1, 3),
-        sublinear_tf=True,
-        min_df=1 if len(corpus["train"]) < 100 else 2,
-        dtype=np.float32,
-    )
-    texts = {split: join_columns(rows, text_columns) for split, rows in corpus.items()}
-    train = vectorizer.fit_transform(texts.pop("train"))
-    return {"train": train, **{split: vectorizer.transform(of_split) for split, of_split in texts.items()}}
+    least_texts = 1 if len(corpus["train"]) < 100 else 2
+    texts = {split: join_columns(rows[:], text_columns) for split, rows in corpus.items()}
+    counts, vocabulary = count_ngrams(texts.pop("train"), least_texts)
+    weighting = TfidfTransformer(sublinear_tf=True)
+    train = weighting.fit_transform(counts)
+    others = {split: weighting.transform(count_known_ngrams(rows, vocabulary)) for split, rows in texts.items()}
+    return {"train": train, **others}
