@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from datasets import Dataset, DatasetDict
-from sklearn.feature_extraction.text import TfidfTransformer
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.multiclass import OneVsRestClassifier
 from transformers import EvalPrediction
@@ -15,7 +15,6 @@ from transformers import EvalPrediction
 from ..arguments.classifier import ClassifierArguments
 from ..arguments.problems import REGRESSION
 from ..text.encoding import join_columns, label_vector
-from ..text.ngrams import count_known_ngrams, count_ngrams
 from ..training.data import ClassificationData
 from ..training.metrics import MEAN_LOSS, load_metric, regression_metrics
 
@@ -114,10 +113,13 @@ def without_loss(scores: dict[str, float]) -> dict[str, float]:
 def character_tfidf(corpus: DatasetDict, text_columns: Sequence[str]) -> dict[str, Any]:
     """Sparse matrices (rows, n-grams) by split, of the training rows' 1- to 3-grams; what a single one of many rows
     has tells nothing."""
-    least_texts = 1 if len(corpus["train"]) < 100 else 2
+    vectorizer = TfidfVectorizer(
+        analyzer="char",
+        ngram_range=(1, 3),
+        sublinear_tf=True,
+        min_df=1 if len(corpus["train"]) < 100 else 2,
+        dtype=np.float32,
+    )
     texts = {split: join_columns(rows[:], text_columns) for split, rows in corpus.items()}
-    counts, vocabulary = count_ngrams(texts.pop("train"), least_texts)
-    weighting = TfidfTransformer(sublinear_tf=True)
-    train = weighting.fit_transform(counts)
-    others = {split: weighting.transform(count_known_ngrams(rows, vocabulary)) for split, rows in texts.items()}
-    return {"train": train, **others}
+    train = vectorizer.fit_transform(texts.pop("train"))
+    return {"train": train, **{split: vectorizer.transform(of_split) for split, of_split in texts.items()}}

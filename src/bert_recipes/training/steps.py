@@ -30,8 +30,6 @@ class SteppingTrainer(CheckpointedTrainer):
     def _get_num_items_in_batch(self, batch_samples, device):
         if not batch_samples or "labels" not in batch_samples[0]:
             return None
-        if "next_sentence_label" in batch_samples[0] and "num_pairs" not in batch_samples[0]:
-            return None  # of an evaluation, which counts for itself
         labels = sum(batch.get("masked_positions", batch["labels"]).numel() for batch in batch_samples)
         counts = [labels, sum(batch.get("num_pairs", 0) for batch in batch_samples)]
         if self.args.world_size > 1 and self.args.average_tokens_across_devices:
