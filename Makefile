@@ -2,8 +2,9 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# Without a LAUNCH file accelerate would list what it takes by default.
-LAUNCHER = ACCELERATE_LOG_LEVEL=$${ACCELERATE_LOG_LEVEL:-ERROR} $(BIN)/accelerate launch --quiet $(if $(LAUNCH),--config_file $(LAUNCH))
+# `accelerate launch` by its other name, which starts a second earlier. Without a LAUNCH file accelerate would list what it
+# takes by default.
+LAUNCHER = ACCELERATE_LOG_LEVEL=$${ACCELERATE_LOG_LEVEL:-ERROR} $(BIN)/accelerate-launch --quiet $(if $(LAUNCH),--config_file $(LAUNCH))
 BENCHMARKS = mlm finetune lora predict startup data_path
 FAULTS = tests/text/test_any_file.py tests/run/test_faults.py tests/run/test_hosts.py tests/run/test_launch.py \
 	tests/models/test_model_types.py tests/text/test_streaming.py

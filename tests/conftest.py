@@ -1,7 +1,9 @@
 """Small models on real text: a tiny BERT with the embedded model's vocabulary, and the recipes as functions."""
 
 import importlib.util
+import itertools
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -120,6 +122,15 @@ def tools_first(**more: str) -> dict[str, str]:
 
 def execute(*words: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess:
     return subprocess.run(words, cwd=cwd, env=tools_first(**environment), capture_output=True, text=True, timeout=900)
+
+
+def launched_words(words: list[str]) -> list[str]:
+    """What a command line hands to `accelerate launch`, or, with `NAME=value` in front, to its other name."""
+    launcher, *rest = itertools.dropwhile(lambda word: re.match(r"\w+=", word), words)
+    if launcher.endswith("accelerate-launch"):
+        return rest
+    assert launcher.endswith("accelerate") and rest[0] == "launch", words
+    return rest[1:]
 
 
 def refusal(function, *args, **kwargs) -> str:

@@ -1,7 +1,7 @@
 """Recipes in processes that are forked from one with the imports done: a launch costs seconds, not the imports of each.
 
 A process of a group has what `accelerate launch` gives it, its place in the group. That accelerate itself starts the
-recipes so is seen in test_launch.py, test_launch_configs.py, test_hosts.py and test_recipes.py.
+recipes so is seen in test_recipes.py, run/test_faults.py, run/test_hosts.py and test_launch_configs.py.
 """
 
 import multiprocessing
@@ -19,7 +19,10 @@ from conftest import recipe
 from bert_recipes.run.errors import run
 
 context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(["bert_recipes.results.reporting", "processes"])
+# What the end of a run imports late, and the built-in reviews (`preloaded`), too.
+context.set_forkserver_preload(
+    ["bert_recipes.results.reporting", "bert_recipes.results.confusion", "preloaded", "processes"]
+)
 
 
 def run_recipe(name: str, argv: list[str]) -> None:

@@ -11,7 +11,7 @@ from accelerate.commands.launch import _validate_launch_command, launch_command_
 from accelerate.utils import DeepSpeedPlugin, DistributedType, FullyShardedDataParallelPlugin
 from accelerate.utils.launch import prepare_deepspeed_cmd_env, prepare_multi_gpu_env
 from accelerate.utils.other import get_free_port
-from conftest import ROOT, execute, short
+from conftest import ROOT, execute, launched_words, short
 from transformers import AutoModel
 
 from bert_recipes.arguments.classifier import FinetuneArguments, LoraArguments
@@ -48,8 +48,7 @@ def arguments_of(command: str):
     if words[0] == "make":
         planned = execute("make", "-n", *words[1:], MAKEFLAGS="", ARGS="", LAUNCH="")
         (words,) = [shlex.split(line) for line in planned.stdout.splitlines() if "recipes/" in line]
-    assert words[0].endswith("accelerate") and words[1] == "launch"
-    return launch_arguments(*words[2:])
+    return launch_arguments(*launched_words(words))
 
 
 def head_of(name: str) -> list[str]:
@@ -151,6 +150,7 @@ def test_deepspeed_leaves_clipping_and_accumulation_to_the_recipe(monkeypatch):
     assert config["gradient_clipping"] == config["gradient_accumulation_steps"] == "auto"
 
 
+@pytest.mark.full  # test_recipes.py launches one process without a file, by the same launcher of accelerate's
 def test_one_process_on_a_cpu(tiny_model, tmp_path):
     options = [*short("finetune"), "--no_baseline", "--model_name_or_path", str(tiny_model)]
     file = f"{FOLDER}/cpu_1.yaml"

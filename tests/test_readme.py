@@ -2,16 +2,13 @@
 something which no command before it said. One stage starts from another's output; a Hub checkpoint is a tiny local
 one, and so is the embedded model."""
 
-import functools
 import re
 import shlex
 
 import pandas
 import pytest
-from conftest import ROOT, execute, recipe, short
+from conftest import ROOT, execute, launched_words, recipe, short
 from pages import PAGES, blocks, commands
-
-from bert_recipes.text import corpora
 
 # Have tests of their own: test_launch_configs.py parses every command of that page, test_benchmarks.py runs benchmarks.
 ELSEWHERE = ["docs/launching.md"]
@@ -54,9 +51,8 @@ def recipe_and_arguments(command: str) -> tuple[str, tuple[str, ...]]:
         planned = execute("make", "-n", *shlex.split(command)[1:], cwd=".", MAKEFLAGS="", ARGS="")
         assert planned.returncode == 0, planned.stderr
         (command,) = [line for line in planned.stdout.splitlines() if "recipes/" in line]
-    words = shlex.split(command)
+    words = launched_words(shlex.split(command))
     script = next(index for index, word in enumerate(words) if re.fullmatch(r"recipes/\w+\.py", word))
-    assert words[0].endswith("accelerate") and words[1] == "launch"
     return words[script].removeprefix("recipes/").removesuffix(".py"), tuple(words[script + 1 :])
 
 
@@ -90,7 +86,6 @@ def in_short(name: str, argv: tuple[str, ...], model: str) -> list[str]:
 
 
 def test_every_command_of_the_pages(fresh_clone, tiny_model, monkeypatch):
-    monkeypatch.setattr(corpora, "load_builtin", functools.cache(corpora.load_builtin))
     typed = dict.fromkeys(line for page in PAGES if page not in ELSEWHERE for line in commands(page))
     planned = {
         recipe_and_arguments(command): any(part in command for part in PARSED_ONLY)

@@ -205,7 +205,7 @@ def own_files(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
 def test_every_config_runs_in_a_short_form(config, own_files, tiny_model):
-    """With every recipe that its opening comment names, and the embedded or a tiny model in the place of a Hub's."""
+    """With every recipe that its opening comment names, and a tiny model in the place of its own."""
     opening = config.read_text().split("\n\n")[0]
     commands = re.findall(rf"accelerate launch recipes/(\w+)\.py --config recipes/configs/{config.name}(.*)", opening)
     assert len(commands) == 2
@@ -213,8 +213,7 @@ def test_every_config_runs_in_a_short_form(config, own_files, tiny_model):
         argv = ["--config", str(config), *extra.split(), *short(name), "--output_dir", str(own_files / f"out{number}")]
         if config.stem == "own_csv":
             argv += ["--encoding", "gb18030"]
-        if "google-bert" in config.read_text():
-            argv += ["--model_name_or_path", str(tiny_model)]
+        argv += ["--model_name_or_path", str(tiny_model)]
         results = recipe(name).main(argv)
         if config.stem == "next_sentence":
             assert 0 <= results["eval_nsp_accuracy"] <= 1

@@ -127,7 +127,11 @@ def heed_ctrl_c() -> None:
 
 @pytest.mark.parametrize(
     "number, to_all, status",
-    [(signal.SIGINT, True, 130), (signal.SIGTERM, False, 143), (signal.SIGKILL, False, -9)],
+    [
+        (signal.SIGINT, True, 130),
+        pytest.param(signal.SIGTERM, False, 143, marks=pytest.mark.full),
+        (signal.SIGKILL, False, -9),
+    ],
     ids=["Ctrl-C", "SIGTERM", "SIGKILL"],
 )
 def test_a_stopped_experiment_keeps_its_results_and_leaves_no_process(

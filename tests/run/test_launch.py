@@ -44,7 +44,8 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_two_processes_give_the_figures_of_one(case, tiny_model, tmp_path):
+def test_two_processes_give_the_figures_of_one(case, tiny_model, tmp_path, full):
+    """Two processes of one group; in the long form accelerate starts finetune.py's."""
     name = case.split()[0].strip(",")
     for split, rows in load_documents(DataArguments(max_train_samples=60, max_eval_samples=20)).items():
         (tmp_path / f"{split}.txt").write_text("\n".join(rows["text"]), encoding="utf-8")
@@ -57,7 +58,7 @@ def test_two_processes_give_the_figures_of_one(case, tiny_model, tmp_path):
         for folder, rows in (("one", "16"), ("two", "8"))
     )
     recipe(name).main(one)
-    if name == "finetune":
+    if name == "finetune" and full:
         done = execute(*LAUNCH_TWO, f"recipes/{name}.py", *two)
         assert done.returncode == 0, done.stdout + done.stderr
     else:
@@ -98,9 +99,10 @@ def test_two_processes_from_scratch_have_one_vocabulary(tmp_path):
     assert first == second and len(first.split()) > 2000
 
 
-def test_two_processes_of_a_core_each_beside_one(tmp_path, full):
+@pytest.mark.full
+def test_two_processes_of_a_core_each_beside_one(tmp_path):
     """Prints what the second process adds; the ideal is 2. The embedded model, a thread a process."""
-    steps, rounds = (40, 5) if full else (4, 1)
+    steps, rounds = 40, 5
     options = ["--max_train_samples", "1000", "--max_eval_samples", "8", "--no_baseline", "--no_do_predict"]
     options += ["--max_steps", str(steps), "--max_length", "64", "--eval_strategy", "no", "--save_strategy", "no"]
     ratios = []

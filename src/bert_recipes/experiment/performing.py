@@ -144,7 +144,7 @@ def pretrain(run: Run, output_dir: Path, log: Path, threads: int) -> Result:
 def fit_baseline(run: Run, output_dir: Path, log: Path, threads: int) -> Result:
     data_args, args = parse(LabelledDataArguments, SeedArguments, argv=list(run.argv))
     corpus = load_corpus(data_args, args.seed)
-    names = label_names(corpus["train"]["label"])
+    names = label_names(corpus["train"]["label"][:])
     scores, majority = score_baseline(corpus, data_args.text_column_names, names), score_majority(corpus, names)
     return {
         "validation_accuracy": None,

@@ -20,7 +20,8 @@ from typing import Any
 from ..run.errors import LostProcess, UserError, closed_place
 
 GRACE = 10  # seconds: a recipe that SIGTERM finds in training finishes its step, and may save a checkpoint
-PRELOADED = ["bert_recipes.results.reporting"]  # what a recipe imports: one that is not there is passed over
+# What a recipe imports, at its end too: one that is not there is passed over.
+PRELOADED = ["bert_recipes.results.reporting", "bert_recipes.results.confusion"]
 
 
 class Failure(Exception):

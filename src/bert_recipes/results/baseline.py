@@ -53,7 +53,7 @@ def score_floors(data: ClassificationData, args: ClassifierArguments) -> dict[st
 def labels_of(split: Dataset, label_names: Sequence[str]) -> np.ndarray:
     """Shape (rows,), or of lists of labels (rows, labels), 0 or 1."""
     label_ids = {name: index for index, name in enumerate(label_names)}
-    return np.array([label_vector(label, label_ids) for label in split["label"]]).astype(int)
+    return np.array([label_vector(label, label_ids) for label in split["label"][:]]).astype(int)
 
 
 def score_majority(corpus: DatasetDict, label_names: Sequence[str]) -> dict[str, float]:
@@ -120,6 +120,6 @@ def character_tfidf(corpus: DatasetDict, text_columns: Sequence[str]) -> dict[st
         min_df=1 if len(corpus["train"]) < 100 else 2,
         dtype=np.float32,
     )
-    texts = {split: join_columns(rows, text_columns) for split, rows in corpus.items()}
+    texts = {split: join_columns(rows[:], text_columns) for split, rows in corpus.items()}
     train = vectorizer.fit_transform(texts.pop("train"))
     return {"train": train, **{split: vectorizer.transform(of_split) for split, of_split in texts.items()}}

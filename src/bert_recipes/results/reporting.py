@@ -67,11 +67,12 @@ def report_classifier(
         return results
     if args.do_predict:
         predictions = name_predictions(logits, data.label_names, data.problem_type)
-        labels = join_labels(test["label"], data.label_names)
+        given = test["label"][:]
+        labels = join_labels(given, data.label_names)
         rows = files.Table("the test split", test.to_dict(), range(len(test)))
         write_file(rows, {"label": labels, **predictions}, output_dir / "predictions.csv")
         draw = draw_scatter if regression else draw_confusion
-        draw(test["label"], predictions["prediction"], data.label_names, output_dir / "figures")
+        draw(given, predictions["prediction"], data.label_names, output_dir / "figures")
         if "majority_mse" not in results and "majority_accuracy" not in results:  # `mark_to_beat` left them to now
             results |= score_floors(data, args)
         if not regression:

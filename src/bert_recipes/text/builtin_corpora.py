@@ -6,6 +6,7 @@ The splits depend on no training seed, so that two runs, or two recipes, are alw
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.metadata
 import random
@@ -38,6 +39,7 @@ SOURCES = {
 SPLIT_SEED = 1998
 
 
+@functools.cache  # the runs of an experiment share it
 def load_builtin(name: str) -> DatasetDict:
     """Train, validation and test of one of `SOURCES`, with all its columns.
 

@@ -49,7 +49,7 @@ def load_classification_data(
     names = [data_args.label_column]
     if problem_type != REGRESSION:
         order = given_label_names(data_args) or split_names(data_args.label_column)
-        names = label_names(corpus["train"]["label"], order)
+        names = label_names(corpus["train"]["label"][:], order)
     names = names_as_trained(model_args, names, problem_type, train)
     tokenizer = load_tokenizer(model_args)
     # Saved with the model: predict.py and a pipeline cut texts where training did.
