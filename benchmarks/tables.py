@@ -22,6 +22,7 @@ HEADINGS = {
              "of the time of a full step (quartiles)"],
     "predict": ["size", "stock, rows/s", "ours, rows/s", "ratio (quartiles)", "peak memory, stock / ours",
                 "rows with equal labels", "largest difference of scores"],
+    "data_path": ["batches", "rows a batch", "tokens/s of one core", "quartiles"],
     "startup": ["recipe", "stock, s", "ours, s", "ratio (quartiles)"],
 }  # fmt: skip
 
@@ -33,6 +34,10 @@ def read(path: Path) -> list[dict]:
 def row(result: dict) -> list[str]:
     """The cells under `HEADINGS`."""
     name = result.get("benchmark", "mlm")  # the oldest file has no name in it
+    if name == "data_path":
+        numbers = [result["tokens_per_second"], *result["spread"]]
+        median, lower, upper = (f"{number / 1e6:.1f} M" for number in numbers)
+        return [result["path"], str(result["rows"]), median, f"{lower} to {upper}"]
     if name == "startup":
         return [
             f"`{result['recipe']}`",
