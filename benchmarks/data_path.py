@@ -34,6 +34,7 @@ from bert_recipes.training.data import load_classification_data, load_pretrainin
 # What each trains with, rows a step, and the tokens a second that it must reach.
 PATHS = {
     "characters": ({}, 256, 5e6),
+    "packed": ({"packing": True}, 256, 5e6),
     "whole words": ({"whole_word_mask": True}, 256, 2e6),
     "pairs": ({"nsp": True}, 256, 1e6),
     "classification": (None, 32, 3e6),

@@ -59,7 +59,10 @@ def test_a_check_is_all_phases_of_a_test():
     assert gpu_check.tests_of(phases) == [check | failed]
 
 
-def test_tests_end_with_a_figure_an_error_or_not_at_all(tmp_path, benchmarks):
+def test_tests_end_with_a_figure_an_error_or_not_at_all(tmp_path, benchmarks, monkeypatch):
+    monkeypatch.delenv(
+        "PYTEST_XDIST_WORKER", raising=False
+    )  # this test may be a worker's, those that it starts are not
     (tmp_path / "test_it.py").write_text(TESTS)
     words = ("-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(tmp_path / "test_it.py"))
     passed, failed, cut = gpu_check.run_tests(120, *words)
