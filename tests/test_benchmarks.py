@@ -18,6 +18,7 @@ from bert_recipes.text.builtin_corpora import load_builtin
 sys.path.insert(0, str(ROOT / "benchmarks"))  # for the processes that take turns too
 
 import classifying
+import data_path
 import first_step
 import measuring
 import mlm
@@ -192,6 +193,24 @@ def test_a_table_links_its_file():
     heading, _, *rows = tables.table(ROOT / "docs" / "performance" / "mlm_h200.jsonl").splitlines()
     assert heading.count("|") == 9 and len(rows) == 2
     assert all(row.endswith("| [mlm_h200](performance/mlm_h200.jsonl) |") for row in rows)
+
+
+@pytest.mark.parametrize("path", data_path.PATHS)
+def test_the_data_path_hands_out_every_token(path, monkeypatch):
+    handed_out = []
+
+    def watched(path, folder, rows):
+        batches = training_batches(path, folder, rows)
+        handed_out.append(sum(batch["num_tokens"] for batch in batches))
+        whole = batches.dataset.lengths.sum()
+        assert path == "pairs" or handed_out[0] == whole  # a random second text has another length
+        return batches
+
+    training_batches = data_path.training_batches
+    monkeypatch.setattr(data_path, "training_batches", watched)
+    result = data_path.measure(path, passes=2, rows=700)
+    assert result["tokens_per_second"] > 0 and handed_out[0] > 10_000 and result["bar"] >= 1_000_000
+    assert result["spread"][0] <= result["tokens_per_second"] <= result["spread"][1]
 
 
 @pytest.mark.full
