@@ -44,16 +44,16 @@ predict: setup  ## label a file: ARGS="--input_file a.csv --output_file b.csv"
 base-text: setup  ## gather the base model's text from Debian packages (needs Debian and a network)
 	$(BIN)/python -m bert_recipes.text.debian_text $(ARGS)
 
-base-model: setup  ## make the embedded base model again (after make base-text; minutes on a GPU)
+base-model: setup  ## train a model like bert-mini-zh-v3 (after make base-text; minutes on a GPU)
 	$(LAUNCHER) recipes/mlm_pretrain.py --config recipes/configs/base_model.yaml $(ARGS)
 
-bench: setup  ## each benchmark beside the stock pipeline, as JSON   ARGS="--quick" BENCHMARK=mlm
+bench: setup  ## measure ours beside the stock pipeline, as JSON      ARGS="--quick" BENCHMARK=mlm
 	@for name in $(or $(BENCHMARK),$(BENCHMARKS)); do $(BIN)/python benchmarks/$$name.py $(ARGS) || exit 1; done
 
 gpu-check: setup  ## tests and benchmarks on this machine's GPU in eight minutes, as a table and JSON  ARGS="check.json"
 	$(BIN)/python benchmarks/gpu_check.py $(ARGS)
 
-test: setup test-tools  ## every test, offline
+test: setup test-tools  ## the tests, offline (make test-all: in their long form)
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-faults: setup test-tools  ## the whole of the tests of kills, damage and lost links, with their figures (root)

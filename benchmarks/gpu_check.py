@@ -1,4 +1,4 @@
-"""Whether all works and pays on this machine's GPU: the tests that need one, then the benchmarks, in eight minutes.
+"""Tests of this machine's GPU, then the benchmarks in short: within eight minutes.
 
     python benchmarks/gpu_check.py
     python benchmarks/gpu_check.py outputs/gpu_check.json --limit 480

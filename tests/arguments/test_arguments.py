@@ -270,6 +270,8 @@ def test_what_was_typed_is_known_even_where_it_is_the_default():
         (["--eval_do_concat_batches", "false"], "--eval_do_concat_batches false: scores are those of all batches"),
         (["--greater_is_better", "true", "--metric_for_best_model", "loss"], "the checkpoint with the highest loss"),
         (["--torch_compile_mode", "fastest"], "--torch_compile_mode fastest: Unrecognized mode"),
+        (["--torch_compile_backend", "ofi"], "--torch_compile_backend ofi: "),
+        (["--accelerator_config", '{"dispatch_batches": true}'], "--accelerator_config dispatch_batches: "),
         (["--adam_beta1", "2"], "Invalid beta parameter"),
         (["--max_grad_norm", "-1"], "--max_grad_norm -1.0: must be 0 or more"),
         (["--label_smoothing_factor", "2"], "--label_smoothing_factor 2.0: must be below 1"),

@@ -27,7 +27,15 @@ def test_the_same_rows_are_scored_once(corpus, tmp_path, monkeypatch):
     for split in corpus:  # other labels, in any split, are other rows
         other = datasets.DatasetDict({**corpus, split: corpus[split].map(turned)})
         assert baseline.baseline_scores(other, ["text"], NAMES) == {"accuracy": -1.0}
-    assert not list(tmp_path.rglob("*.new"))
+    assert all(path.suffix == ".json" for path in tmp_path.rglob("baseline-*"))
+
+
+def test_a_damaged_file_of_the_cache_is_written_anew(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path)
+    scores = baseline.baseline_scores(corpus, ["text"], NAMES)
+    (kept,) = tmp_path.rglob("baseline-*")
+    kept.write_text("")
+    assert baseline.baseline_scores(corpus, ["text"], NAMES) == scores and kept.read_text()
 
 
 def test_a_cache_that_cannot_be_written_stops_nothing(corpus, tmp_path, monkeypatch):

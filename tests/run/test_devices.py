@@ -19,7 +19,7 @@ def gpu(monkeypatch):
 
 def chosen(**given) -> SimpleNamespace:
     fields = {"per_device_eval_batch_size": None, "tf32": None, "precision_why": None}
-    args = SimpleNamespace(**fields | {"bf16": False, "fp16": False, "use_cpu": False} | given)
+    args = SimpleNamespace(**fields | {"bf16": False, "fp16": False, "use_cpu": False, "do_train": True} | given)
     devices.choose_for_device(args)
     return args
 
@@ -29,6 +29,7 @@ def test_a_gpu_evaluates_more_rows_and_takes_tf32_for_fp32(gpu):
     assert args.per_device_eval_batch_size == 256
     assert args.tf32 is True and "--tf32 false turns it off" in args.precision_why
     assert chosen(bf16=True).tf32 is None and chosen(fp16=True).tf32 is None
+    assert chosen(do_train=False).tf32 is None  # a prediction in fp32 has all digits
 
 
 def test_what_is_given_stays(gpu):

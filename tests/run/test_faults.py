@@ -251,6 +251,13 @@ def test_another_run_does_not_go_on_from_it(two_checkpoints, dropout_model, name
         refuse_another_run(str(checkpoints_of(two_checkpoints)[0]), facts)
 
 
+def test_a_run_of_before_packing_goes_on_padded(tmp_path):
+    (tmp_path / "run.json").write_text('{"seed": 3}')
+    refuse_another_run(str(tmp_path), {"seed": 3, "packing": None, "dropout": 0.1})
+    with pytest.raises(UserError, match="packing left out, not to 4,096 positions"):
+        refuse_another_run(str(tmp_path), {"seed": 3, "packing": "to 4,096 positions"})
+
+
 def made_up_checkpoints(folder: Path, written: dict[int, float]) -> None:
     for step, moment in written.items():
         (folder / f"checkpoint-{step}").mkdir()

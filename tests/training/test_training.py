@@ -156,6 +156,13 @@ def test_a_resumed_run_ends_with_the_same_weights(
     assert not list(tmp_path.rglob("training_args.bin"))  # a pickle
 
 
+@pytest.mark.parametrize("strategy", ["random", "sequential", "batch_rebalance"])
+def test_every_order_of_the_rows_trains(tmp_path, model_args, reviews, strategy):
+    trainer = finetuner(tmp_path, model_args, reviews, train_sampling_strategy=strategy, max_steps=3)
+    trainer.train()
+    assert trainer.state.global_step == 3 and all(math.isfinite(loss) for loss in logged(trainer, "loss"))
+
+
 def test_the_best_checkpoint_is_kept(tmp_path, model_args, reviews):
     trainer = finetuner(
         tmp_path, model_args, reviews, save_strategy="epoch", max_steps=-1, num_train_epochs=3, learning_rate=0.05

@@ -27,6 +27,9 @@ def build_what_is_asked_for(args: TrainingArguments) -> None:
     with refused(f"--optim {args.optim.value}" + (f" --optim_args {args.optim_args}" if args.optim_args else "")):
         optimizer_class, options = transformers.Trainer.get_optimizer_cls_and_kwargs(args, model)
         optimizer = optimizer_class(model.parameters(), **options)
+    if args.torch_compile_backend:
+        with refused(f"--torch_compile_backend {args.torch_compile_backend}"):
+            torch.compile(model, backend=args.torch_compile_backend.lower())
     if args.torch_compile_mode:
         with refused(f"--torch_compile_mode {args.torch_compile_mode}"):
             torch.compile(model, mode=args.torch_compile_mode)

@@ -82,6 +82,8 @@ class MlmArguments(RecipeArguments):
             return "--streaming has not counted the tokens of its file"
         if self.auto_find_batch_size:
             return "--auto_find_batch_size changes the size of the batches, which the order of a packed run hangs on"
+        if self.accelerator_config.split_batches:
+            return "--accelerator_config split_batches cuts batches, and a packed one is whole"
         if self.train_sampling_strategy not in ("group_by_length", "random"):
             return f"--train_sampling_strategy {self.train_sampling_strategy} asks for another order than a random one"
         return None

@@ -139,6 +139,8 @@ class RecipeArguments(transformers.TrainingArguments):
             super().__post_init__()
         except (ValueError, ImportError) as error:
             raise UserError(" ".join(str(error).split())) from error
+        if self.accelerator_config.dispatch_batches:
+            raise UserError("--accelerator_config dispatch_batches: every process makes its own batches: leave it out")
         refuse_separate_runs(self)
         if self.n_gpu > 1:
             raise UserError(f"{self.n_gpu} GPUs and one process: start the recipe with accelerate launch, not python")

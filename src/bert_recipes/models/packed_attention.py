@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import torch
+from accelerate.utils import gather_object
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
@@ -76,26 +77,30 @@ def why_no_kernel(device: torch.device, dtype: torch.dtype) -> str | None:
     return None
 
 
-def take_packed(model: PreTrainedModel, device: torch.device, dtype: torch.dtype, pack: PackingCollator) -> bool:
-    """Let a masked language model take what `pack` makes, by the kernel where there is one, and say whether it gives
-    what it gives for padded batches. If not, it is left as it was."""
+def take_packed(model: PreTrainedModel, device: torch.device, dtype: torch.dtype, pack: PackingCollator) -> str | None:
+    """Let a masked language model take what `pack` makes, by the kernel where there is one, if it gives what it gives
+    for padded batches. If not, in any process, it is left as it was, and the reason is returned."""
+    if not model._can_set_attn_implementation():
+        return f"{type(model).__name__} has an attention of its own"
     former, place = model.config._attn_implementation, model.device
     model.set_attn_implementation(PACKED)
     handle, pack = None, copy.copy(pack)
-    pack.positions = 2 * pack.chunk_length  # few tell as much
     if why_no_kernel(device, dtype):
         handle = model.base_model.register_forward_pre_hook(mask_documents, with_kwargs=True)
+        pack.positions = 2 * pack.chunk_length  # a mask has positions^2 entries
     try:
         exact = packed_is_exact(model.to(device), dtype, pack)
-    except (RuntimeError, ValueError, IndexError, TypeError):
-        exact = False
+        fault = None if exact else "gives other logits for documents side by side"
+    except Exception as error:  # whatever it is, the model can train padded
+        fault = f"does not take documents side by side ({' '.join(str(error).split()) or type(error).__name__})"
     finally:
         model.to(place)
-    if not exact:
+    if not all(gather_object([fault is None])):  # the processes train alike
         model.set_attn_implementation(former)
         if handle is not None:
             handle.remove()
-    return exact
+        return f"{type(model).__name__} {fault}" if fault else "another process can't"
+    return None
 
 
 def mask_documents(encoder: torch.nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -82,14 +81,14 @@ def baseline_scores(corpus: DatasetDict, text_columns: Sequence[str], label_name
     rows = [corpus[split]._fingerprint for split in ("train", "validation", "test")]
     made_by = (*rows, *text_columns, *label_names, code_fingerprint(), sklearn.__version__)
     kept = Path(datasets.config.HF_DATASETS_CACHE, "bert_recipes", f"baseline-{Hasher.hash(made_by)}.json")
-    if kept.is_file():
+    with contextlib.suppress(OSError, ValueError):  # none is there, or it is another user's or damaged
         return json.loads(kept.read_text())
     scores = score_baseline(corpus, text_columns, label_names)
     with contextlib.suppress(OSError):  # a cache that can't be written is no reason to stop
         kept.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=kept.parent, suffix=".new", delete=False) as new:
-            json.dump(scores, new)
-        os.replace(new.name, kept)
+        new = kept.with_suffix(f".{os.getpid()}")
+        new.write_text(json.dumps(scores))
+        os.replace(new, kept)
     return scores
 
 

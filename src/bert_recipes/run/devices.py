@@ -21,7 +21,8 @@ def choose_for_device(args: TrainingArguments) -> None:
     gpu = on_gpu(args.use_cpu)
     if args.per_device_eval_batch_size is None:
         args.per_device_eval_batch_size = EVALUATION_ROWS_ON_GPU if gpu else EVALUATION_ROWS
-    if args.tf32 is None and gpu and not args.bf16 and not args.fp16 and is_torch_tf32_available():
+    in_fp32 = args.do_train and not args.bf16 and not args.fp16  # predictions in fp32 have all digits
+    if args.tf32 is None and gpu and in_fp32 and is_torch_tf32_available():
         args.tf32 = True
         args.precision_why = "; ".join(filter(None, (args.precision_why, TF32_WHY)))
 

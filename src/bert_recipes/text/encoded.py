@@ -44,6 +44,11 @@ class EncodedTexts(torch.utils.data.Dataset):
         """For an evaluation, whose figures do not depend on the order: batches of like length have little padding."""
         return self.select(np.argsort(self.lengths, kind="stable"))
 
+    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+        """`input_ids` of one row without padding, shape (length,): what transformers' samplers ask of a row."""
+        (input_ids,) = self.lists["input_ids"].pieces(self.rows[[index]])
+        return {"input_ids": input_ids}
+
     def __getitems__(self, indices: Sequence[int]) -> Batch:
         """`input_ids`, `attention_mask` and what else the model reads, int64, shape (rows, length), `length` a multiple
         of `flat.PAD_TO_MULTIPLE_OF`; `labels`, shape (rows,), int64 or of a regression float32, of several labels a row

@@ -26,7 +26,7 @@ def compile_as_asked(trainer: transformers.Trainer, one_shape: bool = False) -> 
 def compiler_of(args: TrainingArguments) -> tuple[str, str | None]:
     """Backend ("no": none) and mode."""
     if args.torch_compile:
-        return args.torch_compile_backend, args.torch_compile_mode
+        return args.torch_compile_backend.lower(), args.torch_compile_mode
     launched = os.environ.get("ACCELERATE_DYNAMO_BACKEND", "no").lower()
     return launched, os.environ.get("ACCELERATE_DYNAMO_MODE")
 

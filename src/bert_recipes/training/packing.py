@@ -65,19 +65,21 @@ def choose_packing(model: PreTrainedModel, args: MlmArguments, data: Pretraining
     if args.packing is False or not args.do_train:
         return None
     dtype = torch.bfloat16 if args.bf16 else torch.float16 if args.fp16 else torch.float32
-    why_not = why_not_packed(args, data)
+    why_not, no_kernel = why_not_packed(args, data), why_no_kernel(args.device, dtype)
+    if why_not is None and no_kernel is None and args.dropout:
+        why_not = "the kernel has no dropout"
     if why_not is None and args.packing is None:
-        why_not = why_no_kernel(args.device, dtype) or ("the kernel has no dropout" if args.dropout else None)
+        why_not = no_kernel
     if why_not is None:
         positions = args.train_batch_size * args.chunk_length
         lengths = data.train.lengths
         batches = packed_batches(lengths, positions, batches_a_step(args))
         pack = PackingCollator(data.tokenizer, positions, args.chunk_length, len(lengths) / batches)
-        if take_packed(model, args.device, dtype, pack):
-            by_mask = ", kept apart by a mask, which is slow" if why_no_kernel(args.device, dtype) else ""
+        why_not = take_packed(model, args.device, dtype, pack)
+        if why_not is None:
+            by_mask = ", kept apart by a mask, which is slow" if no_kernel else ""
             tell(f"Packing: {batches:,} batches of {positions:,} tokens an epoch, documents side by side{by_mask}")
             return pack
-        why_not = f"{type(model).__name__} gives other logits for documents side by side"
     if args.packing:
         raise UserError(f"--packing: {why_not}: leave it out")
     if args.device.type == "cuda":
@@ -89,7 +91,8 @@ def why_not_packed(args: MlmArguments, data: PretrainingData) -> str | None:
     """What of the arguments and the data stands against it, in words."""
     if args.why_padded:
         return args.why_padded
-    positions = args.train_batch_size * args.chunk_length
-    if not packed_batches(data.train.lengths, positions, batches_a_step(args)):
-        return f"{data.train.lengths.sum():,} training tokens are too few for batches of {positions:,}"
+    positions, lengths = args.train_batch_size * args.chunk_length, data.train.lengths
+    if not packed_batches(lengths, positions, batches_a_step(args)):
+        room = f"batches of {positions:,} tokens, and chunks of up to {lengths.max():,}"
+        return f"{lengths.sum():,} training tokens do not fill {room}"
     return None
