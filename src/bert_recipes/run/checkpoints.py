@@ -204,8 +204,7 @@ def refuse_another_run(checkpoint: str, facts: dict[str, Any]) -> None:
     and would keep some of the old ones in silence."""
     then = json.loads((Path(checkpoint) / RUN_FACTS).read_text(encoding="utf-8"))
     for name, now in json.loads(json.dumps(facts)).items():
-        known = name in then or name == "packing"  # an earlier version wrote fewer of them down, and packed none
-        if known and then.get(name) != now:
+        if (name in then or name == "packing") and then.get(name) != now:  # earlier versions wrote fewer, packed none
             former, now = ("left out" if value is None else value for value in (then.get(name), now))
             raise UserError(
                 f"{checkpoint} is of a run with {name} {former}, not {now}: go on with the same, or start another run "
