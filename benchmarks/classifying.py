@@ -32,18 +32,14 @@ from bert_recipes.training.data import load_classification_data
 
 ROWS, MAX_LENGTH = 32, 128  # rows a step; tokens of a row at most
 KINDS = {"finetune": FinetuneArguments, "lora": LoraArguments}
-# Rows of a turn, which are all that there is to train on: each turn is an epoch, so that every turn has rows of every
-# length. In full, and with --quick.
-ROWS_OF_TURN = {"tiny": (64, 32), "4x256": (1600, 640), "12x768": (640, 128)}
-TURNS = {"tiny": (3, 2), "4x256": (8, 3), "12x768": (4, 2)}
+# Turns, and rows a turn, which are all that there is to train on, so that a turn has as many rows as an epoch, of every
+# length: in full, and with --quick.
+TURNS = {"tiny": ((3, 64), (2, 32)), "4x256": ((8, 1600), (3, 640)), "12x768": ((4, 640), (2, 128))}
 TURNS_ON_GPU = ((5, 13_740), (3, 3_200))
 
 
-def turns_of(size: str, quick: bool) -> tuple[int, int]:
-    """Turns, and rows a turn."""
-    if DEVICE.type == "cuda" and size != "tiny":
-        return TURNS_ON_GPU[quick]
-    return TURNS[size][quick], ROWS_OF_TURN[size][quick]
+def turns_of(size: str, quick: bool, turns: dict = TURNS) -> tuple[int, int]:
+    return TURNS_ON_GPU[quick] if DEVICE.type == "cuda" and size != "tiny" else turns[size][quick]
 
 
 def steps_of(rows: int) -> int:

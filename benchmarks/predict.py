@@ -16,7 +16,7 @@ import tempfile
 import time
 
 import torch
-from classifying import MAX_LENGTH, write_model
+from classifying import MAX_LENGTH, turns_of, write_model
 from datasets import Dataset
 from measuring import DEVICE, OUR_PRECISION, PRECISION, SIZES, command_line, where
 from taking_turns import answer, beside_stock, product_rate, take_turns
@@ -35,11 +35,6 @@ from bert_recipes.training.assembling import classifier_trainer
 BATCH_SIZES = (1, 8, 32, 128)  # of the pipeline; the best is chosen on some of the rows
 # Turns, and rows a turn: in full, and with --quick.
 TURNS = {"tiny": ((3, 64), (2, 32)), "4x256": ((8, 1280), (3, 640)), "12x768": ((4, 256), (2, 64))}
-TURNS_ON_GPU = ((5, 13_740), (3, 3_200))
-
-
-def turns_of(size: str, quick: bool) -> tuple[int, int]:
-    return TURNS_ON_GPU[quick] if DEVICE.type == "cuda" and size != "tiny" else TURNS[size][quick]
 
 
 def stock(model: str, texts: list[str], pipe) -> None:
@@ -120,7 +115,7 @@ def measure(size: str, turns: int, rows: int, words: list[str]) -> dict:
 def main():
     options, words = command_line(__doc__)
     for size in options.sizes:
-        turns, rows = turns_of(size, options.quick)
+        turns, rows = turns_of(size, options.quick, TURNS)
         print(json.dumps(measure(size, options.turns or turns, rows, words)), flush=True)
 
 

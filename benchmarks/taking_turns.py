@@ -115,9 +115,7 @@ class CountWork(TakeTurns):
     def count(self, module, arguments, inputs):
         """A hook in front of the model: what the batch holds. Padding is not counted, nor the products it costs."""
         input_ids = inputs["input_ids"]
-        if (
-            "cu_seq_lens_q" in inputs
-        ):  # documents side by side; what is left of the row is filled up, in a few of its own
+        if "cu_seq_lens_q" in inputs:  # documents side by side, and behind them a few that fill the row up
             lengths, filling = inputs["cu_seq_lens_q"].diff(), input_ids == module.config.pad_token_id
             attended = input_ids.numel() - filling.sum()
         else:
