@@ -37,7 +37,7 @@ from bert_recipes.run.checkpoints import (
     rotate,
     written_whole,
 )
-from bert_recipes.run.errors import UserError, run
+from bert_recipes.run.errors import UserError, closed_place, run
 from bert_recipes.training.trainer import Trainer
 
 STEPS = 24
@@ -249,6 +249,12 @@ def test_another_run_does_not_go_on_from_it(two_checkpoints, dropout_model, name
     facts = {"labels": ["neg", "positive"]}
     with pytest.raises(UserError, match=r"is of a run with labels .*, not \['neg', 'positive'\]"):
         refuse_another_run(str(checkpoints_of(two_checkpoints)[0]), facts)
+
+
+def test_a_file_where_a_cache_should_be_is_one_line():
+    told = closed_place(FileExistsError(errno.EEXIST, "File exists", "/tmp/cache"))
+    assert str(told).startswith("/tmp/cache: File exists: name another place")
+    assert closed_place(FileNotFoundError(errno.ENOENT, "No such file", "/tmp/cache")) is None  # ours to know
 
 
 def test_a_run_of_before_packing_goes_on_padded(tmp_path):

@@ -13,6 +13,9 @@ import torch
 
 from .screen import quiet_libraries
 
+# A right is missing, or a file stands where a folder should be.
+CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
+
 
 class UserError(Exception):
     """Something that the user can put right: says what is wrong, where (file, row, column, argument), what to do.
@@ -71,7 +74,7 @@ def closed_place(error: BaseException) -> ClosedPlace | None:
     if "No space left on device" in str(error) or "Disk quota exceeded" in str(error):
         advice = "make room and start again (a training goes on with --resume_from_checkpoint auto)"
         return ClosedPlace(f"the disk is full ({error}): {advice}")
-    if isinstance(error, OSError) and error.filename and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+    if isinstance(error, OSError) and error.filename and error.errno in CLOSED:
         return ClosedPlace(f"{error.filename}: {error.strerror}: name another place, or get the right to this one")
     return None
 

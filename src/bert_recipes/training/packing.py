@@ -92,6 +92,8 @@ def why_not_packed(args: MlmArguments, data: PretrainingData) -> str | None:
     if args.why_padded:
         return args.why_padded
     positions, lengths = args.train_batch_size * args.chunk_length, data.train.lengths
+    if positions <= lengths.max():
+        return "a batch of one row holds one chunk: it needs --per_device_train_batch_size 2 or more"
     if not packed_batches(lengths, positions, batches_a_step(args)):
         room = f"batches of {positions:,} tokens, and chunks of up to {lengths.max():,}"
         return f"{lengths.sum():,} training tokens do not fill {room}"
