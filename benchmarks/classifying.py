@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from datasets import Dataset
-from measuring import DEVICE, OUR_PRECISION, STOCK_PRECISION, VOCABULARY, config_of
+from measuring import DEVICE, OUR_PRECISION, STOCK_PRECISION, VOCABULARY, command_line, config_of
 from stock_glue import stock_trainer, tokenised, with_adapters
 from taking_turns import ENDLESS, train_in_turns
 from transformers import (
@@ -40,6 +42,14 @@ TURNS_ON_GPU = ((5, 13_740), (3, 3_200))
 
 def turns_of(size: str, quick: bool, turns: dict = TURNS) -> tuple[int, int]:
     return TURNS_ON_GPU[quick] if DEVICE.type == "cuda" and size != "tiny" else turns[size][quick]
+
+
+def measure_sizes(doc: str, measure: Callable[[str, int, int, list[str]], dict], turns: dict = TURNS) -> None:
+    """A benchmark's main: prints what it measures of each size, as JSON."""
+    options, words = command_line(doc)
+    for size in options.sizes:
+        count, rows = turns_of(size, options.quick, turns)
+        print(json.dumps(measure(size, options.turns or count, rows, words)), flush=True)
 
 
 def steps_of(rows: int) -> int:

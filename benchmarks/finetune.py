@@ -11,11 +11,10 @@ a ratio is the median over the turns, `ratio_spread` its quartiles. One JSON obj
 
 from __future__ import annotations
 
-import json
 import tempfile
 
-from classifying import ROWS, steps_of, train, turns_of, write_model, write_rows
-from measuring import PRECISION, SIZES, WARM_UP, command_line, where
+from classifying import ROWS, measure_sizes, steps_of, train, write_model, write_rows
+from measuring import PRECISION, SIZES, WARM_UP, where
 from taking_turns import beside_stock, product_rate, product_share, take_turns
 
 
@@ -40,12 +39,5 @@ def measure(size: str, turns: int, rows: int, words: list[str]) -> dict:
     }
 
 
-def main():
-    options, words = command_line(__doc__)
-    for size in options.sizes:
-        turns, rows = turns_of(size, options.quick)
-        print(json.dumps(measure(size, options.turns or turns, rows, words)), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    measure_sizes(__doc__, measure)

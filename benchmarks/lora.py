@@ -11,12 +11,11 @@ turns are those of `finetune.py`. One JSON object a size.
 
 from __future__ import annotations
 
-import json
 import statistics
 import tempfile
 
-from classifying import ROWS, steps_of, train, turns_of, write_model, write_rows
-from measuring import PRECISION, SIZES, WARM_UP, command_line, ratio, where
+from classifying import ROWS, measure_sizes, steps_of, train, write_model, write_rows
+from measuring import PRECISION, SIZES, WARM_UP, ratio, where
 from taking_turns import beside_stock, per_second, product_rate, significant, take_turns
 
 LORA = ("--lora_target_modules", "query,value")
@@ -52,12 +51,5 @@ def measure(size: str, turns: int, rows: int, words: list[str]) -> dict:
     }
 
 
-def main():
-    options, words = command_line(__doc__)
-    for size in options.sizes:
-        turns, rows = turns_of(size, options.quick)
-        print(json.dumps(measure(size, options.turns or turns, rows, words)), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    measure_sizes(__doc__, measure)

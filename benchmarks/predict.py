@@ -11,14 +11,13 @@ both sides, `largest_difference` that of two scores. One JSON object a size.
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 
 import torch
-from classifying import MAX_LENGTH, turns_of, write_model
+from classifying import MAX_LENGTH, measure_sizes, write_model
 from datasets import Dataset
-from measuring import DEVICE, OUR_PRECISION, PRECISION, SIZES, command_line, where
+from measuring import DEVICE, OUR_PRECISION, PRECISION, SIZES, where
 from taking_turns import answer, beside_stock, product_rate, take_turns
 from transformers import pipeline
 
@@ -112,12 +111,5 @@ def measure(size: str, turns: int, rows: int, words: list[str]) -> dict:
     }
 
 
-def main():
-    options, words = command_line(__doc__)
-    for size in options.sizes:
-        turns, rows = turns_of(size, options.quick, TURNS)
-        print(json.dumps(measure(size, options.turns or turns, rows, words)), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    measure_sizes(__doc__, measure, TURNS)

@@ -36,15 +36,8 @@ def seconds_to_first_step(words: list[str], folder: str) -> float:
     """Of `accelerate launch` of a script and its arguments, with a data sets' cache in `folder`."""
     with tempfile.TemporaryDirectory(dir=folder) as run:
         moment = Path(run) / "moment.txt"
-        launch = [sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch"]
-        command = [
-            *launch,
-            str(ROOT / "benchmarks" / "first_step.py"),
-            str(moment),
-            *words,
-            "--output_dir",
-            f"{run}/run",
-        ]
+        launch = [sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", str(FIRST_STEP)]
+        command = [*launch, str(moment), *words, "--output_dir", f"{run}/run"]
         started = time.time()
         done = subprocess.run(
             command, cwd=run, env={**os.environ, "HF_DATASETS_CACHE": f"{folder}/cache"}, capture_output=True, text=True

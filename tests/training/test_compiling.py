@@ -122,12 +122,13 @@ def test_a_resumed_compiled_run_ends_with_the_same_weights(tmp_path, dropout_mod
 
 
 @pytest.mark.parametrize("said", ["eager", "no"])
-def test_what_accelerate_is_launched_with(tmp_path, tiny_model, reviews, monkeypatch, said):
+def test_what_accelerate_is_launched_with(tmp_path, tiny_model, reviews, monkeypatch, capsys, said):
     monkeypatch.setenv("ACCELERATE_DYNAMO_BACKEND", said.upper())
+    monkeypatch.setenv("ACCELERATE_DYNAMO_USE_DYNAMIC", "True")
     trainer = trainer_of("finetune", tmp_path, tiny_model, reviews, max_steps=2, torch_compile_backend=None)
     trainer.train()
     assert not is_compiled_module(trainer.model_wrapped)
-    assert (compilations() > 0) == (said == "eager")
+    assert (compilations() > 0) == ("--dynamo_use_dynamic is left out" in capsys.readouterr().out) == (said == "eager")
 
 
 def test_the_compiler_of_this_machine(tmp_path, tiny_model, reviews, capsys):

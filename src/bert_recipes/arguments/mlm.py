@@ -71,7 +71,7 @@ class MlmArguments(RecipeArguments):
         if self.streaming and self.max_steps < 1:
             raise UserError("--streaming needs --max_steps: nobody has counted how many steps one pass is")
         if self.packing and self.why_padded:
-            raise UserError(f"--packing: {self.why_padded}: leave it out")
+            raise UserError(f"--packing: {self.why_padded}: leave --packing out")
 
     @property
     def why_padded(self) -> str | None:

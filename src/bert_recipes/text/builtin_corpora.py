@@ -39,7 +39,7 @@ SOURCES = {
 SPLIT_SEED = 1998
 
 
-@functools.cache  # the runs of an experiment share it
+@functools.cache  # reading takes seconds, and an experiment and the tests ask again
 def load_builtin(name: str) -> DatasetDict:
     """Train, validation and test of one of `SOURCES`, with all its columns.
 

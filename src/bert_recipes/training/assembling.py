@@ -32,7 +32,7 @@ def classifier_trainer(
     """A Trainer for encoded texts (`encoding.encode_texts`): with the splits train and validation, or to predict."""
     args.learning_rate = args.learning_rate or suitable_learning_rate(args, model.config)
     regression = model.config.problem_type == REGRESSION
-    splits = {split: EncodedTexts(rows, tokenizer) for split, rows in (dataset or {}).items()}
+    splits = {split: EncodedTexts(dataset[split], tokenizer) for split in ("train", "validation")} if dataset else {}
     if splits:
         args.suit(regression)
     if splits and args.do_train:

@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 from transformers import TrainerCallback, TrainingArguments
 
 from ..models.compiled_layers import compile_layers, compiling_seconds
+from ..run.errors import tell
 
 
 def compile_as_asked(trainer: transformers.Trainer, one_shape: bool = False) -> None:
@@ -19,6 +20,9 @@ def compile_as_asked(trainer: transformers.Trainer, one_shape: bool = False) -> 
     trainer.accelerator.state.dynamo_plugin.backend = DynamoBackend.NO
     backend, mode = compiler_of(trainer.args)
     if backend != "no":
+        for option in ("dynamic", "fullgraph"):
+            if os.environ.get(f"ACCELERATE_DYNAMO_USE_{option.upper()}", "").lower() == "true":
+                tell(f"accelerate's --dynamo_use_{option} is left out: the batches say how layers are compiled")
         layers = compile_layers(trainer.model, backend, mode, one_shape)
         trainer.add_callback(TellCompiling(layers))
 

@@ -81,7 +81,7 @@ def choose_packing(model: PreTrainedModel, args: MlmArguments, data: Pretraining
             tell(f"Packing: {batches:,} batches of {positions:,} tokens an epoch, documents side by side{by_mask}")
             return pack
     if args.packing:
-        raise UserError(f"--packing: {why_not}: leave it out")
+        raise UserError(f"--packing: {why_not}: leave --packing out")
     if args.device.type == "cuda":
         tell(f"No packing, batches are padded: {why_not}")
     return None
@@ -93,7 +93,7 @@ def why_not_packed(args: MlmArguments, data: PretrainingData) -> str | None:
         return args.why_padded
     positions, lengths = args.train_batch_size * args.chunk_length, data.train.lengths
     if positions <= lengths.max():
-        return "a batch of one row holds one chunk: it needs --per_device_train_batch_size 2 or more"
+        return "a batch of one row holds one chunk, and --per_device_train_batch_size 2 or more can be packed"
     if not packed_batches(lengths, positions, batches_a_step(args)):
         room = f"batches of {positions:,} tokens, and chunks of up to {lengths.max():,}"
         return f"{lengths.sum():,} training tokens do not fill {room}"

@@ -42,7 +42,7 @@ class SteppingTrainer(CheckpointedTrainer):
             on_host = on_host.pin_memory()
         return self.accelerator.gather(on_host.to(self.args.device, non_blocking=True)).sum(0)
 
-    def for_model(self, inputs: dict[str, torch.Tensor | int]) -> dict[str, torch.Tensor]:
+    def for_model(self, inputs: dict[str, torch.Tensor | int]) -> dict[str, torch.Tensor | int]:
         """A batch without the host's counts, and without a mask where nothing is padded."""
         read = {name: values for name, values in inputs.items() if name not in HOST_COUNTS}
         if self.can_leave_masks_out and inputs.get("num_tokens") == inputs["input_ids"].numel():
