@@ -105,7 +105,7 @@ def read_source(source: Table | str, data_args: NerDataArguments, argument: str)
     cells = source.columns[span_column(source, data_args.label_column)]
     span_ends = "exclusive" if data_args.dataset_name in SOURCES else data_args.span_ends
     places = [f"row {number} of {source.name}" for number in source.numbers]
-    entities = read_entities(source.name, places, texts, cells, span_ends, data_args.overlaps)
+    entities, _ = read_entities(source.name, places, texts, cells, span_ends, data_args.overlaps)
     return list(map(Row, texts, entities, places))
 
 

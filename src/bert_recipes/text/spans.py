@@ -28,9 +28,9 @@ class Span(NamedTuple):
 
 def read_entities(
     name: str, places: list[str], texts: list[str], cells: list[Any], span_ends: str | None, overlaps: str
-) -> list[list[Entity]]:
+) -> tuple[list[list[Entity]], str | None]:
     """Of each row, whose place is for messages, the entities in their order, without overlaps and without spaces at
-    their borders."""
+    their borders; and how the ends were read, None where there are none and nothing was given."""
     rows = [list(spans_of(cell, place)) for cell, place in zip(cells, places, strict=True)]
     inclusive = ends_are_inclusive(name, places, texts, rows, span_ends)
     told: Counter[str] = Counter()
@@ -41,7 +41,7 @@ def read_entities(
     for what, count in told.items():
         if count:
             tell(f"{name}: {count:,} entities {what}")
-    return entities
+    return entities, given_name(inclusive) if any(rows) else span_ends
 
 
 # --- shapes ---
