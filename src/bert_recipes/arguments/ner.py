@@ -26,7 +26,8 @@ class NerDataArguments(DataArguments):
         default=None, metadata={"help": "where it is left out, a tenth of the training rows is held out"}
     )
     max_test_samples: int | None = field(
-        default=None, metadata={"help": "test on this many rows, the same for every --seed, evenly drawn over the types"}
+        default=None,
+        metadata={"help": "test on this many rows, the same for every --seed, evenly drawn over the types"},
     )
     label_column: str | None = field(
         default=None, metadata={"help": "the column of spans; left out, entities, label, labels or spans"}

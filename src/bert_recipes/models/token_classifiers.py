@@ -21,9 +21,7 @@ from .tokenization import load_tokenizer
 TOKEN_CLASSIFIER = "ForTokenClassification"  # how the names of such classes end
 
 
-def load_token_classifier(
-    model_args: ModelArguments, names: Sequence[str], train: bool = True
-) -> PreTrainedModel:
+def load_token_classifier(model_args: ModelArguments, names: Sequence[str], train: bool = True) -> PreTrainedModel:
     """The encoder with a head for the tags `names`, in fp32; the head is new unless the checkpoint has these very tags.
     Raises `UserError` where nothing is to `train` and the head would be new."""
     labels = {"id2label": dict(enumerate(names)), "label2id": {name: number for number, name in enumerate(names)}}
@@ -77,7 +75,7 @@ def load_trained_token_classifier(
     model, loading = load_model(AutoModelForTokenClassification, model_args)
     if new := new_parts(model, loading, HEAD):
         raise UserError(
-            f"--model_name_or_path {model_args.model_name_or_path}: its file has no {' and no '.join(new)}, so it can't "
-            "tag a text"
+            f"--model_name_or_path {model_args.model_name_or_path}: its file has no {' and no '.join(new)}, so it "
+            "can't tag a text"
         )
     return model, load_tokenizer(model_args)

@@ -41,7 +41,9 @@ def report_entities(
         write_predictions(output_dir / "predictions.jsonl", data, found)
     draw_training(trainer.state.log_history, ("f1", "recall"), output_dir / "figures" / "training.png")
     table = table_of_types(results, data)
-    card = model_card("token-classification", trainer, results, table, model_args, data_args, data.summary.as_markdown())
+    card = model_card(
+        "token-classification", trainer, results, table, model_args, data_args, data.summary.as_markdown()
+    )
     finish(trainer, results, table, card)
     print_steps(after_entities(args.output_dir, model_args, data_args, args.lora))
     return results

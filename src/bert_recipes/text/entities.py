@@ -44,9 +44,7 @@ def load_entities(data_args: NerDataArguments, seed: int = 42) -> DatasetDict:
     A split that isn't given is held out of the training rows, a tenth each, evenly over the types; no text stands on
     two sides. Raises UserError for whatever the user can put right.
     """
-    rows = {
-        split: read_source(source, data_args, f"--{split}_file") for split, source in sources_of(data_args).items()
-    }
+    rows = {split: read_source(source, data_args, f"--{split}_file") for split, source in sources_of(data_args).items()}
     name = Path(data_args.train_file).name if data_args.train_file else data_args.corpus_name
     check_types(rows, name)
     splits = {split: as_dataset(part) for split, part in rows.items()}

@@ -101,9 +101,7 @@ def ends_are_inclusive(
 ) -> bool:
     """Whether `end` is the last character of an entity, and not the one behind it: as --span_ends says, else as the
     entities' own texts say, else not, which is told."""
-    every = [
-        (span, text, place) for spans, text, place in zip(rows, texts, places, strict=True) for span in spans
-    ]
+    every = [(span, text, place) for spans, text, place in zip(rows, texts, places, strict=True) for span in spans]
     inclusive = given == "inclusive"
     with_text = [(span, text, place) for span, text, place in every if span.text is not None]
     if given is None and with_text:
@@ -117,7 +115,11 @@ def ends_are_inclusive(
             )
     if every and given is None:
         span, text, _ = every[0]
-        why = "as the entities' texts say" if with_text else f"--span_ends {given_name(not inclusive)} reads them otherwise"
+        why = (
+            "as the entities' texts say"
+            if with_text
+            else f"--span_ends {given_name(not inclusive)} reads them otherwise"
+        )
         found = text[span.start : span.end + inclusive]
         tell(f"{name}: ends of spans are {given_name(inclusive)}, {why}: {span.start} to {span.end} is {found!r}")
     return inclusive
@@ -130,9 +132,7 @@ def given_name(inclusive: bool) -> str:
 # --- what a span may be ---
 
 
-def check(
-    text: str, spans: list[Span], place: str, inclusive: bool, overlaps: str, told: Counter[str]
-) -> list[Entity]:
+def check(text: str, spans: list[Span], place: str, inclusive: bool, overlaps: str, told: Counter[str]) -> list[Entity]:
     kept: list[Entity] = []
     for span in sorted(set((span.start, span.end, span.label) for span in spans)):
         start, end, label = span
@@ -154,9 +154,7 @@ def check(
     return without_overlaps(text, sorted(set(kept)), place, overlaps, told) if kept else []
 
 
-def without_overlaps(
-    text: str, entities: list[Entity], place: str, overlaps: str, told: Counter[str]
-) -> list[Entity]:
+def without_overlaps(text: str, entities: list[Entity], place: str, overlaps: str, told: Counter[str]) -> list[Entity]:
     kept = entities[:1]
     for entity in entities[1:]:
         before = kept[-1]
@@ -165,9 +163,9 @@ def without_overlaps(
             continue
         if overlaps == "error":
             raise UserError(
-                f"{place}: {text[before.start : before.end]!r} ({before.label}) and {text[entity.start : entity.end]!r} "
-                f"({entity.label}) overlap, and a character has one tag: correct it, or keep the longer with "
-                "--overlaps longest"
+                f"{place}: {text[before.start : before.end]!r} ({before.label}) and "
+                f"{text[entity.start : entity.end]!r} ({entity.label}) overlap, and a character has one tag: correct "
+                "it, or keep the longer with --overlaps longest"
             )
         told["overlap a longer one, and are left out"] += 1
         if entity.end - entity.start > before.end - before.start:

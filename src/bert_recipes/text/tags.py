@@ -78,7 +78,10 @@ def broken(tags: Sequence[str], ends_marked: bool) -> Iterator[tuple[int, str]]:
         prefix, label = parts(tag)
         inside = opened[0] in ("B", "I")
         if prefix in GOES_ON and not (inside and opened[1] == label):
-            yield number, f"{tag} follows {before if number else 'nothing'}: B-{label} or I-{label} must stand before it"
+            yield (
+                number,
+                f"{tag} follows {before if number else 'nothing'}: B-{label} or I-{label} must stand before it",
+            )
         elif ends_marked and inside and prefix not in GOES_ON:
             yield number - 1, f"{before} is not followed by I-{opened[1]} or E-{opened[1]}"
         before, opened = tag, (prefix, label)

@@ -121,7 +121,7 @@ class EncodedWindows(EncodedTexts):
         self.tags = FlatLists(table["tags"]) if "tags" in table.column_names else None
 
     def __getitems__(self, indices: Sequence[int]) -> Batch:
-        """`EncodedTexts`' batch with `labels`, int64, shape (rows, length), and `num_labels`, how many of them count."""
+        """As `EncodedTexts`, with `labels`, int64, shape (rows, length), and `num_labels`, how many of them count."""
         batch = super().__getitems__(indices)
         if self.tags is None:
             return batch

@@ -45,7 +45,9 @@ def load_entity_data(
     tokenizer.padding_side = "right"
     stride = stride_of(tokenizer) if data_args.stride is None else data_args.stride
     if stride > tokenizer.model_max_length // 2:
-        raise UserError(f"--stride {stride}: windows have {tokenizer.model_max_length} tokens: share half of them at most")
+        raise UserError(
+            f"--stride {stride}: windows have {tokenizer.model_max_length} tokens: share half of them at most"
+        )
     tokenizer, encoded = encode(corpus, tokenizer, stride, names, data_args.split_characters)
     summary = summarise_entities(corpus, encoded, tokenizer, tag_names=names)
     summary.show()
@@ -62,15 +64,17 @@ def encode(
     """The windows, and the tokenizer that made them: one of characters, where words would hide the borders of entities
     in Chinese training text. What it still hides is told."""
     if characters and not can_split_characters(tokenizer):
-        raise UserError("--split_characters true: it is for BERT's own tokenizers, and this model has another: leave it out")
+        raise UserError(
+            "--split_characters true: it is for BERT's own tokenizers, and this model has another: leave it out"
+        )
     encoded = None if characters else encode_windows(corpus, tokenizer, stride, names)
-    if characters is None and can_split_characters(tokenizer) and mostly_unspaced(corpus["train"]["text"]):
-        if hidden := len(misplaced(corpus["train"], encoded["train"], names)):
-            encoded = None
-            tell(
-                f"train: {hidden:,} entities begin or end inside a token: each character is made a token of its own "
-                "(--split_characters false keeps words whole)"
-            )
+    may_split = characters is None and can_split_characters(tokenizer) and mostly_unspaced(corpus["train"]["text"])
+    if may_split and (hidden := len(misplaced(corpus["train"], encoded["train"], names))):
+        encoded = None
+        tell(
+            f"train: {hidden:,} entities begin or end inside a token: each character is made a token of its own "
+            "(--split_characters false keeps words whole)"
+        )
     if encoded is None:
         tokenizer = split_characters(tokenizer)
         encoded = encode_windows(corpus, tokenizer, stride, names)

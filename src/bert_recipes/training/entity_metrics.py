@@ -50,7 +50,7 @@ class EntityMetric(evaluate.Metric):
 
 
 def score_entities(found: Sequence[list[Entity]], expected: Sequence[list[Entity]]) -> dict[str, float]:
-    """`EntityMetric` of the spans of each text, to the character. All scores are 0 where there are none on both sides."""
+    """`EntityMetric` of the spans of each text, to the character; all 0 where there are none on both sides."""
     if not any([*found, *expected]):
         return dict.fromkeys(SCORES, 0.0)
     tags = [tags_of_both(*pair) for pair in zip(found, expected, strict=True)]
@@ -74,7 +74,9 @@ def token_predictions(logits: torch.Tensor, labels: torch.Tensor | None) -> tupl
     probabilities, tags = logits.float().softmax(-1).max(-1)
     if labels is None:
         return tags, probabilities
-    losses = functional.cross_entropy(logits.float().flatten(0, 1), labels.flatten(), reduction="none", ignore_index=IGNORED)
+    losses = functional.cross_entropy(
+        logits.float().flatten(0, 1), labels.flatten(), reduction="none", ignore_index=IGNORED
+    )
     return tags, probabilities, losses.view_as(probabilities)
 
 

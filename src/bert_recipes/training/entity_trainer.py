@@ -29,7 +29,9 @@ def entity_trainer(
 ) -> Trainer:
     """A Trainer for windows of tagged tokens: with the splits train and validation, or to predict."""
     args.learning_rate = args.learning_rate or suitable_learning_rate(args, model.config)
-    splits = {split: EncodedWindows(data.encoded[split], tokenizer) for split in ("train", "validation")} if data else {}
+    splits = (
+        {split: EncodedWindows(data.encoded[split], tokenizer) for split in ("train", "validation")} if data else {}
+    )
     if splits and args.do_train:
         choose_length(args, len(splits["train"]))
     return Trainer(
@@ -61,7 +63,7 @@ def scorer(data: EntityData, split: str, order: np.ndarray) -> EntityScorer:
 def predict_entities(
     trainer: Trainer, encoded: Dataset, data: EntityData | None = None
 ) -> tuple[list[list[Found]], dict[str, float]]:
-    """Of each text its entities with their scores; with `data` the metrics of its test split, whose windows these are."""
+    """Of each text its entities with their scores; with `data`, of whose test split these are, the metrics too."""
     rows = EncodedWindows(encoded, trainer.processing_class)
     order = rows.order_by_length()[::-1]  # the longest first: the time left is no false promise
     trainer.compute_metrics = scorer(data, "test", order) if data else None
