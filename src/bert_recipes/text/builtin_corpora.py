@@ -48,12 +48,17 @@ def load_builtin(name: str) -> DatasetDict:
     elif name == "peoples_daily_titles":
         splits = drop_leaks({split: articles(paragraphs) for split, paragraphs in split_newspaper().items()})
     else:
-        # All but the rules between articles, such as "＊＊＊".
-        ranges = {split: rows[rows["text"].str.contains(r"\w")] for split, rows in split_entities().items()}
-        splits = drop_leaks({split: rows[["text"]] for split, rows in ranges.items()})
+        splits = split_paragraphs()
         if name == "peoples_daily_ner":
-            splits = {split: ranges[split].loc[rows.index] for split, rows in splits.items()}
+            entities = split_entities()
+            splits = {split: entities[split].loc[rows.index] for split, rows in splits.items()}
     return DatasetDict({split: Dataset.from_pandas(splits[split], preserve_index=False) for split in splits})
+
+
+def split_paragraphs() -> dict[str, pandas.DataFrame]:
+    """All of the newspaper but the rules between articles, such as "＊＊＊"; the index is the number in its range."""
+    ranges = {split: pandas.DataFrame({"text": paragraphs}) for split, paragraphs in split_newspaper().items()}
+    return drop_leaks({split: rows[rows["text"].str.contains(r"\w")] for split, rows in ranges.items()})
 
 
 def drop_leaks(splits: dict[str, pandas.DataFrame]) -> dict[str, pandas.DataFrame]:
