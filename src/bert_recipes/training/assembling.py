@@ -11,6 +11,7 @@ from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 from ..arguments.mlm import MlmArguments
 from ..arguments.problems import REGRESSION
 from ..arguments.recipe import RecipeArguments
+from ..models.adapters import last_projection
 from ..models.starting_weights import guess_the_mean
 from ..text.collating import MaskedLanguageModelCollator
 from ..text.encoded import EncodedTexts, as_it_is
@@ -39,6 +40,8 @@ def classifier_trainer(
     splits = {split: EncodedTexts(dataset[split], tokenizer) for split in ("train", "validation")} if dataset else {}
     if splits:
         args.suit(regression)
+        if args.calibrate:
+            last_projection(model)  # the head that a temperature goes into is there, or the run ends here
     if splits and args.do_train:
         choose_length(args, len(splits["train"]))
     if splits and args.do_train and regression:
