@@ -25,9 +25,9 @@ def rare(tmp_path_factory):
         frame = pandas.concat(parts)
         frame.to_csv(folder / f"{split}.csv", index=False)
     long = frame["text"].str.len() > 40
-    frame.assign(label=[f"{label};long" if is_long else label for label, is_long in zip(frame["label"], long)]).to_csv(
-        folder / "both.csv", index=False
-    )
+    frame.assign(
+        label=[f"{label};long" if is_long else label for label, is_long in zip(frame["label"], long, strict=True)]
+    ).to_csv(folder / "both.csv", index=False)
     return folder
 
 
@@ -120,7 +120,9 @@ def test_thresholds_of_several_labels_a_row(tmp_path, tiny_model, rare, capsys):
     start = ["--model_name_or_path", str(tmp_path / "out")]
     assert "threshold_long" not in run("finetune", tmp_path / "more", tiny_model, rare, "--both", *start)
     assert not hasattr(AutoConfig.from_pretrained(tmp_path / "more"), "label_thresholds")
-    scored = run("finetune", tmp_path / "scored", tiny_model, rare, "--both", *start, "--do_train", "false")
+    scored = run(
+        "finetune", tmp_path / "scored", tiny_model, rare, "--both", *start, "--do_train", "false", "--max_steps", "-1"
+    )
     assert scored["test_macro_f1"] == pytest.approx(results["test_macro_f1"], abs=1e-6)
     assert np.isclose(scored["test_at_half_macro_f1"], results["test_at_half_macro_f1"], atol=1e-6)
     assert json.loads((tmp_path / "scored" / "config.json").read_text())["label_thresholds"] == config.label_thresholds
