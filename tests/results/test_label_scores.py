@@ -94,6 +94,7 @@ def test_a_tuned_threshold_and_a_temperature(tmp_path, tiny_model, rare, capsys,
         assert [results[f"test_{score}_{label}"] for label in ("negative", "positive")] == pytest.approx(list(values))
     card = (tmp_path / "out" / "README.md").read_text()
     assert f"| positive | {results['test_precision_positive']:.4f}" in card and f"| 16 | {threshold:.3f} |" in card
+    assert f"Expected calibration error: {results['test_ece']:.4f}, before calibration" in card
     assert 0 <= results["test_ece"] <= 1 and 0 <= results["test_ece_before"] <= 1
     assert (tmp_path / "out" / "figures" / "reliability.png").stat().st_size > 10_000
 
@@ -119,6 +120,7 @@ def test_thresholds_of_several_labels_a_row(tmp_path, tiny_model, rare, capsys):
     # Trained further without thresholds, the model has none; only scored, it keeps them.
     start = ["--model_name_or_path", str(tmp_path / "out")]
     assert "threshold_long" not in run("finetune", tmp_path / "more", tiny_model, rare, "--both", *start)
+    assert "The thresholds that the model had are left out" in capsys.readouterr().out
     assert not hasattr(AutoConfig.from_pretrained(tmp_path / "more"), "label_thresholds")
     scored = run(
         "finetune", tmp_path / "scored", tiny_model, rare, "--both", *start, "--do_train", "false", "--max_steps", "-1"

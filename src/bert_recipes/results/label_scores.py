@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.metrics import precision_recall_fscore_support
 from transformers import EvalPrediction, PretrainedConfig
 
-from ..run.tables import Table
+from ..run.tables import Table, as_markdown
 from ..training.calibration import reliability
 from ..training.decisions import TEMPERATURE, thresholds_of
 from ..training.metrics import MEAN_LOSS, classification_metrics, decide
@@ -41,6 +41,17 @@ def score_labels(logits: np.ndarray, labels: np.ndarray, config: PretrainedConfi
     for score, values in zip(("precision", "recall", "f1", "rows"), by_label, strict=True):
         results |= {f"test_{score}_{name}": value for name, value in zip(names, values.tolist(), strict=True)}
     return results
+
+
+def label_section(results: dict[str, float], label_names: Sequence[str]) -> str:
+    """Of a model card."""
+    sections = ["## Test results by label", as_markdown(label_table(results, label_names))]
+    if len(label_names) > MOST_LABELS:
+        sections.append(f"The first {MOST_LABELS} of {len(label_names)} labels; all_results.json has them all.")
+    if "test_ece" in results:
+        before, after = results["test_ece_before"], results["test_ece"]
+        sections.append(f"Expected calibration error: {after:.4f}, before calibration {before:.4f}.")
+    return "\n\n".join(sections) + "\n"
 
 
 def label_table(results: dict[str, float], label_names: Sequence[str]) -> Table:

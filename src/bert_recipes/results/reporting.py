@@ -26,7 +26,7 @@ from .baseline import score_floors
 from .cards import front_matter, origin
 from .inference import join_labels, name_predictions, predict
 from .input_rows import InputRows
-from .label_scores import label_table, score_labels
+from .label_scores import label_section, score_labels
 from .next_steps import after_classifier, after_masked_lm, print_steps
 from .predictor import Predictor
 from .writing import write_file
@@ -94,7 +94,7 @@ def report_classifier(
     table = results_table(results, lines_of(results) | (REGRESSION_FLOORS if regression else CLASSIFIER_FLOORS), scores)
     card = model_card("text-classification", trainer, results, table, model_args, data_args, data.summary.as_markdown())
     if args.do_predict and not regression:
-        card += f"\n## Test results by label\n\n{as_markdown(label_table(results, data.label_names))}\n"
+        card += f"\n{label_section(results, data.label_names)}"
     finish(trainer, results, table, card)
     print_steps(after_classifier(Path(args.default_output_dir).name, args.output_dir, model_args, data_args))
     return results

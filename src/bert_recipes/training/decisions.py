@@ -54,8 +54,10 @@ def settle_decisions(trainer: Trainer, data: ClassificationData) -> dict[str, fl
     args, config = trainer.args, trainer.model.config
     if args.do_train:
         forget(config, TEMPERATURE)
-    if args.do_train or args.calibrate or args.threshold:
-        forget(config, THRESHOLDS)  # of other weights, or of another scale
+    if args.do_train or args.calibrate or args.threshold:  # those that it has are of other weights, or another scale
+        if hasattr(config, THRESHOLDS) and not args.threshold:
+            tell("The thresholds that the model had are left out: --threshold sets new ones")
+        forget(config, THRESHOLDS)
     results = {}
     if args.calibrate or args.threshold == TUNED:
         output = trainer.predict(trainer.eval_dataset, metric_key_prefix="eval")
