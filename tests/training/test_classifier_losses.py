@@ -163,7 +163,7 @@ def test_accumulation_changes_neither_loss_nor_gradient_norm(tmp_path, tiny_mode
         runs.append([(e["loss"], e["grad_norm"]) for e in trainer.state.log_history if "loss" in e])
     assert len(runs[0]) == 4
     # A heavy row's loss is not taken for one that explodes.
-    assert trainer.stop.limit >= 20 * np.log(2) * choose_loss(args, data[name]).scale
+    assert trainer.stop.limit >= 19 * np.log(2) * choose_loss(args, data[name]).scale
     assert np.array(runs[1]) == pytest.approx(np.array(runs[0]), rel=1e-4)
     # What an evaluation says is plain cross-entropy (of numbers the squared error), whatever was minimised.
     logits = torch.tensor(trainer.predict(trainer.eval_dataset).predictions)
