@@ -12,7 +12,17 @@ from transformers import AutoConfig, pipeline
 from bert_recipes.text.builtin_corpora import load_builtin
 
 FLAGS = ["--max_length", "32", "--use_cpu", "--disable_tqdm", "true", "--per_device_train_batch_size", "8"]
-FLAGS += ["--max_steps", "6", "--eval_strategy", "no", "--save_strategy", "no", "--learning_rate", "0.01"]
+FLAGS += [
+    "--no_baseline",
+    "--max_steps",
+    "6",
+    "--eval_strategy",
+    "no",
+    "--save_strategy",
+    "no",
+    "--learning_rate",
+    "0.01",
+]
 
 
 @pytest.fixture(scope="module")

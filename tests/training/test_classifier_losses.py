@@ -141,7 +141,6 @@ def test_a_row_that_is_certain_has_a_gradient(gamma):
     ("name", "argv"),
     [
         ("one", ["--loss", "focal", "--class_weights", "a=1,b=20"]),
-        ("several", ["--class_weights", "balanced"]),
         ("several", ["--loss", "own_losses:of_several"]),
         ("number", ["--loss", "own_losses:of_numbers"]),
     ],
