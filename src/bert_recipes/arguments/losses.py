@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+import os
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..run.errors import UserError
@@ -27,14 +31,18 @@ class LossArguments(RecipeArguments):
         metadata={"help": "balanced, or a number for each class: negative=1,positive=20; of multi-label for positives"},
     )
     focal_gamma: float | None = field(
-        default=None, metadata={"help": "how little a row counts that is easy already; left out, 2 (arXiv 1708.02002)"}
+        default=None,
+        metadata={"help": "how much less a row counts that is right already; left out, 2 (arXiv 1708.02002)"},
     )
     threshold: str | None = field(
         default=None,
         metadata={"help": "probability from which a label is given: tuned on validation, 0.3, or positive=0.3"},
     )
     calibrate: bool = field(
-        default=False, metadata={"help": "fit a temperature on validation (arXiv 1706.04599): scores are shares then"}
+        default=False,
+        metadata={
+            "help": "make a score how often such predictions are right: a temperature of validation (arXiv 1706.04599)"
+        },
     )
 
     def __post_init__(self):
@@ -53,6 +61,8 @@ class LossArguments(RecipeArguments):
             raise UserError(f"--focal_gamma {self.focal_gamma}: must be 0 or more")
         self.given_class_weights()
         self.given_thresholds()
+        if own:
+            find_function(self.loss)  # what can't be imported is told before the data are read
         super().__post_init__()
 
     @property
@@ -106,3 +116,25 @@ def as_number(text: str) -> float | None:
         return float(text)
     except ValueError:
         return None
+
+
+def find_function(name: str) -> Callable:
+    """`package.module:function`, looked for in the current folder first, as `python -m` does."""
+    module_name, _, function_name = name.partition(":")
+    folder = os.getcwd()
+    sys.path.insert(0, folder)
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:  # whatever the user's own code raises
+        raise UserError(f"--loss {name}: {module_name} can't be imported: {in_one_line(error)}") from error
+    finally:
+        sys.path.remove(folder)
+    function = getattr(module, function_name, None)
+    if not callable(function):
+        where = getattr(module, "__file__", None) or module_name
+        raise UserError(f"--loss {name}: {where} has no function {function_name!r}")
+    return function
+
+
+def in_one_line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())

@@ -62,5 +62,5 @@ def label_table(results: dict[str, float], label_names: Sequence[str]) -> Table:
         scores = [f"{results[f'test_{score}_{name}']:.4f}" for score in ("precision", "recall", "f1")]
         threshold = results.get(f"threshold_{name}")
         shown = ["-" if threshold is None else f"{threshold:.3f}"] if with_threshold else []
-        lines.append([name.replace("|", "\\|"), *scores, f"{results[f'test_rows_{name}']:,}", *shown])
+        lines.append([name, *scores, f"{results[f'test_rows_{name}']:,}", *shown])
     return [["label", "precision", "recall", "F1", "rows", *(["threshold"] if with_threshold else [])], *lines]

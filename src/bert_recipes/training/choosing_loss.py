@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
-from ..arguments.losses import FOCAL, FOCAL_GAMMA, LossArguments
+from ..arguments.losses import FOCAL, FOCAL_GAMMA, LossArguments, find_function, in_one_line
 from ..arguments.problems import MULTI_LABEL, REGRESSION
 from ..run.errors import UserError, tell
 from .data import ClassificationData
@@ -93,24 +90,6 @@ def shown(names: Sequence[str]) -> str:
 # --- a loss of one's own ---
 
 
-def find_function(name: str) -> Callable:
-    """`package.module:function`, looked for in the current folder first, as `python -m` does."""
-    module_name, _, function_name = name.partition(":")
-    folder = os.getcwd()
-    sys.path.insert(0, folder)
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as error:  # whatever the user's own code raises
-        raise UserError(f"--loss {name}: {module_name} can't be imported: {in_one_line(error)}") from error
-    finally:
-        sys.path.remove(folder)
-    function = getattr(module, function_name, None)
-    if not callable(function):
-        where = getattr(module, "__file__", None) or module_name
-        raise UserError(f"--loss {name}: {where} has no function {function_name!r}")
-    return function
-
-
 def try_function(args: LossArguments, function: Callable, classes: int, problem_type: str) -> None:
     """Raises `UserError` where made-up rows do not come back as a loss for each, from which a model can learn."""
     generator = torch.Generator().manual_seed(0)
@@ -132,7 +111,3 @@ def try_function(args: LossArguments, function: Callable, classes: int, problem_
         )
     if not losses.requires_grad:
         raise UserError(f"--loss {args.loss}: its result does not hang on the logits, so nothing can be learnt from it")
-
-
-def in_one_line(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
