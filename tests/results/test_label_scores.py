@@ -7,8 +7,10 @@ import pandas
 import pytest
 from conftest import recipe
 from sklearn.metrics import precision_recall_fscore_support
-from transformers import AutoConfig, pipeline
+from transformers import AutoConfig, BertConfig, pipeline
 
+from bert_recipes.arguments.problems import MULTI_LABEL
+from bert_recipes.results.label_scores import score_labels
 from bert_recipes.text.builtin_corpora import load_builtin
 
 FLAGS = ["--max_length", "32", "--use_cpu", "--disable_tqdm", "true", "--per_device_train_batch_size", "8"]
@@ -107,6 +109,13 @@ def test_a_tuned_threshold_and_a_temperature(tmp_path, tiny_model, rare, capsys,
     assert f"Expected calibration error: {results['test_ece']:.4f}, before calibration" in card
     assert 0 <= results["test_ece"] <= 1 and 0 <= results["test_ece_before"] <= 1
     assert (tmp_path / "out" / "figures" / "reliability.png").stat().st_size > 10_000
+
+
+def test_a_single_label_that_a_row_has_or_not():
+    config = BertConfig(id2label={0: "spam"}, problem_type=MULTI_LABEL, label_thresholds={"spam": 0.7})
+    results = score_labels(np.array([[2.0], [0.5], [-1.0]]), np.array([[1.0], [1.0], [0.0]]), config)
+    assert (results["test_recall_spam"], results["test_rows_spam"], results["test_accuracy"]) == (0.5, 2, 2 / 3)
+    assert results["test_at_half_accuracy"] == 1 and results["test_f1_spam"] == pytest.approx(2 / 3)
 
 
 def test_thresholds_of_several_labels_a_row(tmp_path, tiny_model, rare, capsys):

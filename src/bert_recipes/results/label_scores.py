@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.metrics import precision_recall_fscore_support
 from transformers import EvalPrediction, PretrainedConfig
 
 from ..run.tables import Table, as_markdown
@@ -32,15 +31,18 @@ def score_labels(logits: np.ndarray, labels: np.ndarray, config: PretrainedConfi
         results["test_ece"] = reliability(logits, labels).expected_error
         results["test_ece_before"] = reliability(logits * temperature, labels).expected_error
     names = [config.id2label[index] for index in range(config.num_labels)]
-    by_label = precision_recall_fscore_support(
-        labels.astype(int),
-        decide(logits, several, thresholds),
-        labels=None if several else range(len(names)),
-        zero_division=0,
-    )
-    for score, values in zip(("precision", "recall", "f1", "rows"), by_label, strict=True):
+    has, gets = (one_column_a_label(rows, len(names)) for rows in (labels, decide(logits, several, thresholds)))
+    found, rows, guessed = (has & gets).sum(axis=0), has.sum(axis=0), gets.sum(axis=0)
+    scores = {"precision": found / np.maximum(guessed, 1), "recall": found / np.maximum(rows, 1)}
+    scores |= {"f1": 2 * found / np.maximum(rows + guessed, 1), "rows": rows}
+    for score, values in scores.items():
         results |= {f"test_{score}_{name}": value for name, value in zip(names, values.tolist(), strict=True)}
     return results
+
+
+def one_column_a_label(labels: np.ndarray, count: int) -> np.ndarray:
+    """Booleans of shape (rows, labels) of a class a row, shape (rows,), or of zeros and ones."""
+    return labels > 0 if labels.ndim == 2 else labels[:, None] == np.arange(count)
 
 
 def label_section(results: dict[str, float], label_names: Sequence[str]) -> str:
