@@ -10,8 +10,11 @@ from conftest import recipe, refusal, short
 from safetensors.torch import load_file
 from transformers import AutoTokenizer, pipeline
 
+from bert_recipes.arguments.model import ModelArguments
+from bert_recipes.arguments.ner import NerDataArguments
 from bert_recipes.text.builtin_corpora import load_builtin
 from bert_recipes.text.tags import Entity, groups
+from bert_recipes.training.entity_data import load_entity_data
 from bert_recipes.training.entity_metrics import score_entities, token_predictions
 from bert_recipes.training.losses import token_classification_loss
 from bert_recipes.training.trainer import Trainer
@@ -53,9 +56,10 @@ def words(folder, model, file, *more) -> list[str]:
 
 @pytest.fixture(scope="module")
 def outputs(tiny_model, file, tmp_path_factory):
+    """Of every weight, and of adapters that go on from there, with its head: the types are the same."""
     folder = tmp_path_factory.mktemp("outputs")
-    for name, more in {"ner": [], "lora": ["--lora", "--learning_rate", "5e-2"]}.items():
-        recipe("ner").main(words(folder / name, tiny_model, file, *more))
+    recipe("ner").main(words(folder / "ner", tiny_model, file))
+    recipe("ner").main(words(folder / "lora", folder / "ner", file, "--lora", "--max_steps", "4"))
     return folder
 
 
@@ -161,14 +165,14 @@ def test_characters_that_words_hide_become_tokens_and_are_saved_so(tiny_model, t
     content = [{"text": t, "entities": [[t.index("ac"), t.index("对"), "ORG"]]} for t in texts]
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in content), encoding="utf-8")
-    recipe("ner").main(words(tmp_path / "out", tiny_model, str(path)))
+    recipe("ner").main(words(tmp_path / "out", tiny_model, str(path), "--max_steps", "2"))
     told = capsys.readouterr().out
     assert "entities begin or end inside a token: each character is made a token of its own" in told
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
     assert tokenizer.tokenize("vsac\ue5f1") == ["v", "s", "a", "c", "[UNK]"]
     predictions = [json.loads(line) for line in (tmp_path / "out" / "predictions.jsonl").read_text().splitlines()]
     assert predictions[0]["entities"][0]["end"] == predictions[0]["text"].index("对")
-    recipe("ner").main(words(tmp_path / "whole", tiny_model, str(path), "--split_characters", "false"))
+    load_entity_data(ModelArguments(), NerDataArguments(train_file=str(path), split_characters=False), seed=0)
     assert "their tags are those of the whole token" in capsys.readouterr().out
 
 
