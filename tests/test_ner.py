@@ -1,5 +1,6 @@
 """recipes/ner.py as its user runs it: what it leaves, what loads it, what goes on after a kill, and its mistakes."""
 
+import copy
 import json
 
 import pandas
@@ -7,6 +8,7 @@ import pytest
 import torch
 import yaml
 from conftest import recipe, refusal, short
+from datasets import Dataset
 from safetensors.torch import load_file
 from transformers import AutoTokenizer, pipeline
 
@@ -14,6 +16,7 @@ from bert_recipes.arguments.model import ModelArguments
 from bert_recipes.arguments.ner import NerDataArguments
 from bert_recipes.text.builtin_corpora import load_builtin
 from bert_recipes.text.tags import Entity, groups
+from bert_recipes.text.windows import EncodedWindows, encode_windows
 from bert_recipes.training.entity_data import load_entity_data
 from bert_recipes.training.entity_metrics import score_entities, token_predictions
 from bert_recipes.training.losses import token_classification_loss
@@ -199,6 +202,21 @@ def test_the_loss_is_summed_over_the_tokens_that_count_and_divided_by_all():
     tags, probabilities, losses = token_predictions(logits, labels)
     assert torch.allclose(losses.sum(), expected) and torch.equal(tags, logits.argmax(-1))
     assert torch.allclose(probabilities, logits.softmax(-1).max(-1).values)
+
+
+def test_a_batch_labels_each_token_in_one_of_its_windows(tokenizer, rows):
+    tokenizer = copy.deepcopy(tokenizer)
+    tokenizer.model_max_length = 32
+    encoded = encode_windows(Dataset.from_list(rows[:20]), tokenizer, 8, ["O", "B-COMMA", "B-STOP"])
+    windows = EncodedWindows(encoded, tokenizer)
+    batch = windows.__getitems__(range(len(windows)))
+    labels = batch["labels"]
+    counts = [int((labels == number).sum()) for number in range(3)]
+    given = [entity["label"] for row in rows[:20] for entity in row["entities"]]
+    assert counts[1:] == [given.count("COMMA"), given.count("STOP")]
+    assert batch["num_labels"] == sum(counts) == int((labels != -100).sum()) == sum(map(len, encoded["starts"]))
+    marks = tokenizer.convert_tokens_to_ids(["，", "、"])
+    assert set(batch["input_ids"][labels == 1].tolist()) == set(marks)
 
 
 def test_tags_without_a_prefix_are_grouped_as_a_pipeline_groups_them():

@@ -1,5 +1,6 @@
 """Entities: out of columns of tags, spans in jsonl and the newspaper's words, to tagged windows and back; bad input."""
 
+import copy
 import itertools
 import json
 import random
@@ -263,7 +264,8 @@ def test_every_span_survives_the_windows_to_the_character(tokenizer):
     """Of the newspaper with its own entities, and with entities drawn anywhere, in texts with wide, private-use and
     control characters, letters, digits and spaces; windows of 24 tokens that share 7."""
     names, paper = tag_names(["PER", "LOC"]), load_builtin("peoples_daily_ner")["train"].select(range(0, 15_000, 100))
-    tokenizer.model_max_length, before = 24, tokenizer.model_max_length
+    tokenizer = copy.deepcopy(tokenizer)
+    tokenizer.model_max_length = 24
     assert misplaced(paper, encode_windows(paper, tokenizer, 7, names), names) == []
     generator = random.Random(0)
     strange = [
@@ -287,7 +289,6 @@ def test_every_span_survives_the_windows_to_the_character(tokenizer):
         texts.append("".join(parts))
     rows = Dataset.from_dict({"text": texts, "entities": [random_entities(text, generator) for text in texts]})
     characters = split_characters(tokenizer)
-    tokenizer.model_max_length = before
     lost = misplaced(rows, encode_windows(rows, characters, 7, names), names)
     # A mark over a letter is no character of its own, and the name of a special token is one token.
     inside = [
@@ -301,9 +302,9 @@ def test_every_span_survives_the_windows_to_the_character(tokenizer):
 def test_each_token_of_a_text_counts_in_one_window(tokenizer):
     texts = [*load_builtin("peoples_daily_ner")["test"]["text"][:30], "\u200b"]
     whole = tokenizer(texts, add_special_tokens=False, truncation=False, verbose=False)["input_ids"]
-    tokenizer.model_max_length, before = 32, tokenizer.model_max_length
+    tokenizer = copy.deepcopy(tokenizer)
+    tokenizer.model_max_length = 32
     encoded = encode_windows(Dataset.from_dict({"text": texts}), tokenizer, 9)
-    tokenizer.model_max_length = before
     put_together = [[] for _ in texts]
     for window in encoded:
         first = window["first"]
