@@ -79,8 +79,8 @@ def test_blocks_are_not_kept_and_give_what_the_whole_file_gives(model, write, tm
     read, encoded, most = [], [], []
 
     class Rows(blocks.Table):
-        def __init__(self, *args):
-            super().__init__(*args)
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
             read.append(weakref.ref(self))
 
     class Encoded(inference.EncodedTexts):
