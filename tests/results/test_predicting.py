@@ -275,12 +275,23 @@ def test_the_name_of_a_further_place_is_taken(model, rows, write, tmp_path):
     predict(model, source, tmp_path / "b.csv")
 
 
-# --- several processes ---
+# --- processes of their own ---
 
 
-def predict_in_small_blocks(argv):
+def predict_in_small_blocks(argv, stdin="/dev/null"):
     blocks.BLOCK_ROWS = 7
-    run_recipe("predict", argv)
+    with open(stdin, encoding="utf-8") as sys.stdin:
+        run_recipe("predict", argv)
+
+
+def test_stdout_of_a_process_has_the_rows_alone(model, rows, write, tmp_path):
+    argv = ["--model_name_or_path", str(model), "--input_file", "-", "--output_file", "-", "--use_cpu"]
+    log = tmp_path / "log.jsonl"
+    assert statuses(start(log, predict_in_small_blocks, argv, write("a.jsonl"))) == [0], said(log)
+    found = pandas.read_json(log, lines=True)
+    assert found["text"].tolist() == rows["text"].tolist() and list(found)[3:] == ["prediction", "score"]
+    told = log.with_suffix(".err").read_text()
+    assert "23 rows labelled, written to stdout" in told and "predicting:   0%" in told, told
 
 
 def test_two_processes_write_what_one_writes(model, write, tmp_path):

@@ -50,7 +50,8 @@ class RowsDone(TrainerCallback):
 
     def on_prediction_step(self, args, state, control, eval_dataloader=None, **kwargs):
         self.batches += 1
-        self.bar.update(self.before + self.rows * self.batches // len(eval_dataloader) - self.bar.n)
+        share = min(1.0, self.batches / len(eval_dataloader))
+        self.bar.update(self.before + int(self.rows * share) - self.bar.n)
 
 
 class Progress(TrainerCallback):
