@@ -103,10 +103,10 @@ def test_blocks_are_not_kept_and_give_what_the_whole_file_gives(model, write, tm
 
 
 def test_a_file_is_read_in_the_memory_of_a_block(tmp_path, monkeypatch):
-    monkeypatch.setattr(blocks, "BLOCK_ROWS", 500)
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 250)
     text = "这家酒店的房间很干净，" * 10
     peaks = []
-    for count in (2_000, 8_000):
+    for count in (1_000, 4_000):
         path = tmp_path / f"{count}.tsv"
         path.write_text("text\n" + "".join(f"{text}{row}\n" for row in range(count)), encoding="utf-8")
         tracemalloc.start()
