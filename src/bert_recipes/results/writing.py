@@ -74,11 +74,12 @@ class FileWriter:
         return self.part.open("wb")
 
     def __exit__(self, kind, error, trace) -> None:
-        if self.format is None or self.stream is not None:
+        if self.file is None or self.stream is not None:
             return
         try:
             with self.file:
-                self.format.close()
+                if self.format is not None:
+                    self.format.close()
             if kind is None:
                 os.replace(self.part, self.path)
         finally:

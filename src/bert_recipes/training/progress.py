@@ -126,7 +126,7 @@ class Progress(TrainerCallback):
         self.training = None
 
 
-def bar(name: str, total: int, args, hidden: bool = False, **kwargs) -> tqdm:
+def bar(name: str, total: int | None, args, hidden: bool = False, **kwargs) -> tqdm:
     return tqdm(
         desc=name,
         total=total,
