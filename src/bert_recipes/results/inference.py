@@ -38,21 +38,27 @@ def predict(trainer: Trainer, dataset: Dataset, metric_key_prefix: str = "test")
 
 
 def name_predictions(
-    logits: np.ndarray, label_names: Sequence[str], problem_type: str | None, top_k: int = 1
+    logits: np.ndarray,
+    label_names: Sequence[str],
+    problem_type: str | None,
+    thresholds: np.ndarray | None = None,
+    top_k: int = 1,
 ) -> dict[str, list]:
-    """Columns `prediction` and `score`: the label and its probability, and of the `top_k` labels the next ones in
-    `prediction_2`, `score_2` and so on; of several labels a row, joined by `;`, those with a probability of 0.5 or more
-    and the probability of each. Of a model with one output the raw value, and, unless it is a regression, its sigmoid:
-    a reranker's relevance."""
+    """Columns `prediction` and `score`: the label and its probability, and of the `top_k` labels the most probable of
+    the others in `prediction_2`, `score_2` and so on; of several labels a row, joined by `;`, those with a probability
+    of their threshold (0.5) or more and the probability of each. Of a model with one output the raw value, and, unless
+    it is a regression, its sigmoid: a reranker's relevance."""
     if logits.shape[1] == 1 and problem_type != MULTI_LABEL:
         values = logits[:, 0].astype(np.float64)
         scores = {} if problem_type == REGRESSION else {"score": [round(score, 6) for score in expit(values).tolist()]}
         return {"prediction": [round(value, 6) for value in values.tolist()], **scores}
     multi_label = problem_type == MULTI_LABEL
-    decisions = decide(logits, multi_label)
+    decisions = decide(logits, multi_label, thresholds)
     if not multi_label:
         probabilities = softmax(logits.astype(np.float64), axis=-1)
-        best = decisions[:, None] if top_k == 1 else np.argsort(-logits, axis=-1, kind="stable")[:, :top_k]
+        order = -logits
+        order[np.arange(len(logits)), decisions] = -np.inf  # of two classes a threshold may choose the less probable
+        best = np.argsort(order, axis=-1, kind="stable")[:, :top_k]
         scores = np.take_along_axis(probabilities, best, axis=-1).round(6)
         columns = {}
         for (prediction, score), indices, values in zip(places(top_k), best.T, scores.T, strict=True):
@@ -84,7 +90,12 @@ def join_labels(labels: Sequence, label_names: Sequence[str]) -> list[str] | lis
 
 
 def score_file(
-    logits: np.ndarray, table: Table, args: PredictArguments, label_names: Sequence[str], problem_type: str | None
+    logits: np.ndarray,
+    table: Table,
+    args: PredictArguments,
+    label_names: Sequence[str],
+    problem_type: str | None,
+    thresholds: np.ndarray | None = None,
 ) -> dict[str, float]:
     """The metrics of a file where it has labels that the model knows; else none, and a line that says why."""
     columns = {args.label_column, *split_names(args.label_column)}
@@ -95,8 +106,8 @@ def score_file(
     except UserError as error:
         print(f"No metrics: {error}")
         return {}
-    metrics = regression_metrics if problem_type == REGRESSION else classification_metrics
-    scores = metrics(EvalPrediction(predictions=logits, label_ids=label_ids))
+    rows = EvalPrediction(predictions=logits, label_ids=label_ids)
+    scores = regression_metrics(rows) if problem_type == REGRESSION else classification_metrics(rows, thresholds)
     return {name: value for name, value in scores.items() if name != MEAN_LOSS}
 
 

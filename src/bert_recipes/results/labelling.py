@@ -21,6 +21,7 @@ from ..text.data_summary import RowsRead
 from ..text.encoding import encode_texts
 from ..text.files import Table
 from ..training.assembling import classifier_trainer
+from ..training.decisions import thresholds_of
 from .inference import name_predictions, places, predict, score_file
 from .predictor import Predictor
 
@@ -30,6 +31,7 @@ class Labelling(Predictor):
 
     @staticmethod
     def new_columns(config: PretrainedConfig, args: PredictArguments) -> dict[str, pyarrow.DataType]:
+        thresholds_of(config)  # checked before the weights are loaded
         one_class = config.num_labels > 1 and config.problem_type not in (MULTI_LABEL, REGRESSION)
         if args.top_k > 1 and not one_class:
             gives = "several" if config.problem_type == MULTI_LABEL else "a number"
@@ -48,6 +50,7 @@ class Labelling(Predictor):
         self.trainer = classifier_trainer(self.model, args.for_trainer(), self.tokenizer)
         config = self.model.config
         self.label_names = [config.id2label[index] for index in range(config.num_labels)]
+        self.thresholds = thresholds_of(config)
         self.top_k = min(args.top_k, config.num_labels)
         if args.top_k > self.top_k:
             tell(f"--top_k {args.top_k}: the model has {config.num_labels} labels, and all of them are given")
@@ -63,13 +66,14 @@ class Labelling(Predictor):
         if self.labels.add(block):
             self.logits.append(logits)
         problem_type = self.model.config.problem_type
-        return block.with_columns(name_predictions(logits, self.label_names, problem_type, self.top_k))
+        labels = name_predictions(logits, self.label_names, problem_type, self.thresholds, self.top_k)
+        return block.with_columns(labels)
 
     def scores(self) -> dict[str, float]:
         if not self.logits:
             return {}
-        logits = np.concatenate(self.logits)
-        return score_file(logits, self.labels.table, self.args, self.label_names, self.model.config.problem_type)
+        logits, problem_type = np.concatenate(self.logits), self.model.config.problem_type
+        return score_file(logits, self.labels.table, self.args, self.label_names, problem_type, self.thresholds)
 
 
 class KeptLabels:
