@@ -51,7 +51,8 @@ class PredictArguments(ColumnArguments, CheckpointArguments):
     )
     label_names_file: str | None = field(default=None, metadata={"help": "the same as a file, a name a line"})
     top_k: int = field(
-        default=1, metadata={"help": "the most probable labels, in prediction, score, prediction_2, score_2 and so on"}
+        default=1,
+        metadata={"help": "how many labels a row, the best first: prediction, score, prediction_2, score_2 …"},
     )
     per_device_eval_batch_size: int | None = field(
         default=None, metadata={"help": "rows a step on each device: 64, on a GPU 256"}
