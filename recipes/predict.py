@@ -9,6 +9,7 @@ from bert_recipes.arguments.predict import PredictArguments
 from bert_recipes.results.input_rows import check_rows
 from bert_recipes.results.predictors import load_predictor
 from bert_recipes.results.reporting import report_predictions
+from bert_recipes.results.streams import standard_streams
 from bert_recipes.results.writing import open_output
 from bert_recipes.run.errors import run
 from bert_recipes.training.progress import with_progress
@@ -17,17 +18,18 @@ from bert_recipes.training.progress import with_progress
 def main(argv=None):
     (args,) = parse(PredictArguments, argv=argv)
 
-    # Data: every row is looked at once, so that what can't be read or written is told before the model loads.
-    rows = check_rows(args)
+    with standard_streams(args) as stdout:
+        # Data: every row is looked at once, so that what can't be read or written is told before the model loads.
+        rows = check_rows(args)
 
-    # Model: its config says the task. A folder that a recipe wrote, its adapter/, a checkpoint, or one from the Hub.
-    predictor = load_predictor(args, rows)
+        # Model: its config says the task. A folder that a recipe wrote, its adapter/, a checkpoint, or one of the Hub.
+        predictor = load_predictor(args, rows)
 
-    # Predict: a block of rows at a time, batches of like length inside, the file's order outside.
-    with open_output(rows, predictor.trainer) as output:
-        for block in with_progress(rows, rows.count, predictor.trainer):
-            output.write(predictor.predict(block))
-    return report_predictions(predictor, rows)
+        # Predict: a block of rows at a time, batches of like length inside, the file's order outside.
+        with open_output(rows, predictor.trainer, stdout) as output:
+            for block in with_progress(rows, rows.count, predictor.trainer):
+                output.write(predictor.predict(block))
+        return report_predictions(predictor, rows, output)
 
 
 if __name__ == "__main__":

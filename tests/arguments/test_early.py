@@ -47,6 +47,7 @@ def test_what_is_right_and_what_is_another_programs_is_let_through(tmp_path):
     words = ["--train_file", str(tmp_path / "a.csv"), "--no_baseline", "--learning-rate", "1e-4", "--seed=3", "-h"]
     check_command_line([str(ROOT / "recipes" / "finetune.py"), *words[:-1]])
     check_command_line([str(ROOT / "recipes" / "finetune.py")])
+    check_command_line([str(ROOT / "recipes" / "predict.py"), "--input_file", "-", "--output_file", "-"])
     check_command_line(["pytest", "--anything"])
     check_command_line([])
 

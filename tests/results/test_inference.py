@@ -31,6 +31,13 @@ def test_a_label_and_its_probability():
     assert named["prediction"] == ["c", "a"] and named["score"] == [0.8, 0.6]
 
 
+def test_the_label_that_a_threshold_chooses_stands_first():
+    logits = np.array([[np.log(3), 0.0], [0.0, np.log(9)]])
+    named = name_predictions(logits, ["a", "b"], SINGLE_LABEL, np.array([0.8, 0.2]), top_k=2)
+    assert named["prediction"] == ["b", "b"] and named["score"] == [0.25, 0.9]
+    assert named["prediction_2"] == ["a", "a"] and named["score_2"] == [0.75, 0.1]
+
+
 def test_several_labels_are_those_above_one_half():
     named = name_predictions(np.array([[2.0, -2.0, 0.1], [-1.0, -1.0, -1.0]]), ["a", "b", "c"], MULTI_LABEL)
     assert named["prediction"] == ["a;c", ""] and named["score"] == ["0.880797;0.524979", ""]

@@ -215,6 +215,12 @@ def test_json_has_no_nan(tmp_path):
     assert through(tmp_path, columns, "parquet", "csv")["gap"] == ["nan", ""]
 
 
+def test_a_name_that_no_csv_can_hold(tmp_path):
+    columns = {"text": ["一", "二"], "\ud83d": ["1", "2"]}
+    refused(tmp_path, columns, "jsonl", "csv", "half of a UTF-16 character", "a .jsonl file can")
+    assert through(tmp_path, columns, "jsonl", "jsonl") == columns
+
+
 def test_a_nul_goes_into_no_csv(tmp_path):
     refused(tmp_path, {"text": ["a\0", "b"]}, "jsonl", "csv", "a NUL character", "a .jsonl file can")
 

@@ -6,10 +6,12 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import itertools
 import json
 import re
 from collections import Counter
 from dataclasses import dataclass
+from unittest import mock
 
 import pyarrow
 import pyarrow.parquet
@@ -18,6 +20,7 @@ from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 from bert_recipes.run.errors import UserError
+from bert_recipes.text import blocks
 from bert_recipes.text.columns import plain, read_texts
 from bert_recipes.text.files import read_table
 from bert_recipes.text.labels import read_labels
@@ -175,9 +178,17 @@ def check(written: Written, folder) -> str:
         with contextlib.redirect_stdout(screen):
             table = read_table(str(path), encoding, ["text"], "--train_file", written.column_names)
             found = as_records(table.columns, zip(*table.columns.values(), strict=True))
+            arguments = (str(path), encoding, ["text"], "--train_file", written.column_names, list(table.columns))
+            parts = list(blocks.read_blocks(*arguments))
     except UserError as error:
         assert one_line_with_a_place(str(error)), str(error)
         return "refused"
+    in_blocks = [as_records(part.columns, zip(*part.columns.values(), strict=True)) for part in parts]
+    assert same(list(itertools.chain(*in_blocks)), found) and all(1 <= len(part) <= 3 for part in parts)
+    assert list(itertools.chain(*(part.numbers for part in parts))) == table.numbers
+    assert [part.more for part in parts] == [True] * (len(parts) - 1) + [False]
+    if table.arrow is not None:
+        assert pyarrow.concat_tables([part.arrow for part in parts]) == table.arrow
     if not same(found, written.rows):
         assert written.told and re.search(written.told, screen.getvalue()), (found, written.rows)
         return "read otherwise, and told"
@@ -209,7 +220,8 @@ def run(folder, examples: int) -> Counter:
         counts["all", "a million characters"] += len(written.content) >= A_MILLION
         event(f"{written.suffix}: {ending}")
 
-    every_file()
+    with mock.patch.object(blocks, "BLOCK_ROWS", 3):
+        every_file()
     return counts
 
 

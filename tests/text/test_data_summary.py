@@ -10,7 +10,7 @@ from bert_recipes.arguments.data import DataArguments, LabelledDataArguments
 from bert_recipes.arguments.mlm import MlmArguments
 from bert_recipes.arguments.model import ModelArguments
 from bert_recipes.text.corpora import load_corpus
-from bert_recipes.text.data_summary import MOST_TOKENS, MOST_UNKNOWN, tell_of_rows, tokens_a_word, unknown_share
+from bert_recipes.text.data_summary import MOST_TOKENS, MOST_UNKNOWN, RowsRead, tokens_a_word, unknown_share
 from bert_recipes.text.encoding import encode_texts, train_tokenizer
 from bert_recipes.text.repeats import repeated_rows
 from bert_recipes.training.data import load_classification_data, load_pretraining_data
@@ -197,7 +197,16 @@ def test_the_card_has_it(tmp_path, tiny_model):
 def test_predict_tells_how_many_rows_are_cut(tokenizer, capsys, monkeypatch):
     monkeypatch.setattr(tokenizer, "model_max_length", 16)
     rows = Dataset.from_dict({"text": ["花" * 14, "花" * 15, "花" * 40]})
-    tell_of_rows(encode_texts(rows, tokenizer, ["text"]), tokenizer, "a.csv")
+    encoded = encode_texts(rows, tokenizer, ["text"])
+    RowsRead(tokenizer, "a.csv").add(encoded, more=False)
     assert capsys.readouterr().out == "a.csv: 2 of 3 rows are longer than 16 tokens, and lose their end\n"
-    tell_of_rows(encode_texts(rows.select([0]), tokenizer, ["text"]), tokenizer, "a.csv")
+    read = RowsRead(tokenizer, "a.csv")
+    read.add(encoded, more=True)
     assert capsys.readouterr().out == ""
+    read.add(encoded.select([0]), more=False)
+    assert capsys.readouterr().out == "a.csv: 2 of 4 rows are longer than 16 tokens, and lose their end\n"
+    RowsRead(tokenizer, "a.csv").add(encoded.select([0]), more=False)
+    assert capsys.readouterr().out == ""
+    latin = encode_texts(Dataset.from_dict({"text": ["ж" * 5, "花" * 5]}), tokenizer, ["text"])
+    RowsRead(tokenizer, "a.csv").add(latin, more=True)
+    assert capsys.readouterr().out.startswith("a.csv, its first 2 rows: 17% of the tokens are [UNK]")

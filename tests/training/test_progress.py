@@ -1,10 +1,13 @@
 """What the screen shows while a model trains."""
 
+import io
 import re
 
 from conftest import recipe, short
+from tqdm.auto import tqdm
 
 from bert_recipes.run.errors import run
+from bert_recipes.training.progress import RowsDone
 
 
 def screen(tmp_path, tiny_model, capsys, *words: str):
@@ -36,3 +39,15 @@ def test_one_bar_at_a_time(tmp_path, tiny_model, capsys):
     assert "training" in said.err and "scoring" in said.err and not re.search(r"^step", said.out, re.MULTILINE)
     # A bar that is followed by another has been wiped: no line but the last ones ends with one.
     assert "\n" not in said.err.strip()
+
+
+def test_the_bar_of_a_file_counts_the_rows_of_its_blocks():
+    with tqdm(total=14, file=io.StringIO()) as bar:
+        rows, seen = RowsDone(bar), []
+        for block, batches in ((10, 4), (4, 2)):
+            rows.begin(block)
+            for _ in range(batches):
+                rows.on_prediction_step(None, None, None, eval_dataloader=range(batches))
+                seen.append(bar.n)
+        rows.on_prediction_step(None, None, None, eval_dataloader=range(2))
+    assert seen == [2, 5, 7, 10, 12, 14] and bar.n == 14

@@ -42,7 +42,7 @@ def check_command_line(argv: list[str]) -> None:
             refuse(f"--config {config}: {unknown_name(word, known, 'key')}")
     for name in INPUT_FILES:
         path = values.get(f"--{name}")
-        if path and f"--{name}" in known and not Path(str(path)).is_file():
+        if path and path != "-" and f"--{name}" in known and not Path(str(path)).is_file():
             refuse(f"--{name} {path}: there is no such file")
 
 

@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..run.errors import UserError
+from ..run.launch import launched_processes
 from .columns import ColumnArguments
 from .model import CheckpointArguments
 from .output_dir import nearest_folder
 from .recipe import RecipeArguments
 
+STANDARD_STREAM = "-"
+STREAM_FORMATS = ["jsonl", "csv", "tsv", "txt"]
 WRITABLE = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 # What predict.py takes of transformers.TrainingArguments: the names that mean something where nothing trains.
 OF_TRAINING_ARGUMENTS = (
@@ -27,8 +30,14 @@ class PredictArguments(ColumnArguments, CheckpointArguments):
     model_name_or_path: str = field(
         default="outputs/finetune", metadata={"help": "a folder that finetune.py or lora.py wrote, or a Hub id"}
     )
-    input_file: str | None = field(default=None, metadata={"help": "csv, tsv, jsonl, json, parquet or txt"})
-    output_file: str | None = field(default=None, metadata={"help": "csv, tsv, jsonl, json or parquet"})
+    input_file: str | None = field(default=None, metadata={"help": "csv, tsv, jsonl, json, parquet or txt; - is stdin"})
+    output_file: str | None = field(
+        default=None, metadata={"help": "csv, tsv, jsonl, json or parquet; - is stdout, and messages go to stderr"}
+    )
+    format: str | None = field(
+        default=None,
+        metadata={"choices": STREAM_FORMATS, "help": "of -: jsonl where left out; with txt stdout is jsonl"},
+    )
     overwrite: bool = field(default=False, metadata={"help": "write over an output_file that exists"})
     encoding: str = field(default="utf-8", metadata={"help": "of the input_file, such as gb18030"})
     text_columns: str = field(default="text", metadata={"help": "one column, or two for a pair: title,text"})
@@ -41,6 +50,10 @@ class PredictArguments(ColumnArguments, CheckpointArguments):
         default=None, metadata={"help": "of the file's classes 0, 1, 2 …, in order, to score them: a,b,c"}
     )
     label_names_file: str | None = field(default=None, metadata={"help": "the same as a file, a name a line"})
+    top_k: int = field(
+        default=1,
+        metadata={"help": "how many labels a row, the best first: prediction, score, prediction_2, score_2 …"},
+    )
     per_device_eval_batch_size: int | None = field(
         default=None, metadata={"help": "rows a step on each device: 64, on a GPU 256"}
     )
@@ -65,6 +78,23 @@ class PredictArguments(ColumnArguments, CheckpointArguments):
                 raise UserError(f"--{name} is missing: name a file")
         self.check_columns()
         self.check_label_names()
+        if self.top_k < 1:
+            raise UserError(f"--top_k {self.top_k}: must be 1 or more")
+        self.check_streams()
+        if self.output_file != STANDARD_STREAM:
+            self.check_output()
+
+    def check_streams(self) -> None:
+        files = (self.input_file, self.output_file)
+        if self.format and STANDARD_STREAM not in files:
+            raise UserError(f"--format {self.format} is for -, stdin or stdout: a file's name says its format")
+        if self.format == "txt" and self.input_file != STANDARD_STREAM:
+            raise UserError("--format txt: stdout has columns, so that it is jsonl, csv or tsv")
+        if self.input_file == STANDARD_STREAM and launched_processes() > 1:
+            raise UserError("--input_file -: several processes can't share stdin: name a file, or launch one process")
+        self.format = self.format or STREAM_FORMATS[0]
+
+    def check_output(self) -> None:
         if Path(self.output_file).suffix not in WRITABLE:
             raise UserError(f"--output_file {self.output_file}: must end in {', '.join(WRITABLE)}")
         folder = nearest_folder(Path(self.output_file).parent)
@@ -72,6 +102,11 @@ class PredictArguments(ColumnArguments, CheckpointArguments):
             raise UserError(f"--output_file {self.output_file}: nothing can be written to {folder}")
         if Path(self.output_file).exists() and not self.overwrite:
             raise UserError(f"--output_file {self.output_file} exists: name another, or add --overwrite")
+
+    @property
+    def output_format(self) -> str:
+        """Of stdout."""
+        return STREAM_FORMATS[0] if self.format == "txt" else self.format
 
     def for_trainer(self) -> RecipeArguments:
         return RecipeArguments(

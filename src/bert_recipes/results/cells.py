@@ -40,7 +40,7 @@ def converted(table: Table, path: Path, schema: pyarrow.Schema | None = None) ->
                 yield name, typed[name] if name in typed else arrow_column(name, cells, kind)
             elif suffix in (".csv", ".tsv"):
                 refuse_lost_digits(typed.get(name), cells)
-                yield name, list(map(as_text, cells))
+                yield as_text(name), list(map(as_text, cells))
             elif name in typed:
                 refuse_lost_digits(typed[name], cells)
                 yield name, list(map(as_json, cells))

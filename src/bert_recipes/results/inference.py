@@ -38,11 +38,16 @@ def predict(trainer: Trainer, dataset: Dataset, metric_key_prefix: str = "test")
 
 
 def name_predictions(
-    logits: np.ndarray, label_names: Sequence[str], problem_type: str | None, thresholds: np.ndarray | None = None
+    logits: np.ndarray,
+    label_names: Sequence[str],
+    problem_type: str | None,
+    thresholds: np.ndarray | None = None,
+    top_k: int = 1,
 ) -> dict[str, list]:
-    """Columns `prediction` and `score`: the label and its probability; of several labels a row, joined by `;`, those
-    with a probability of their threshold (0.5) or more and the probability of each. Of a model with one output the raw
-    value, and, unless it is a regression, its sigmoid: a reranker's relevance."""
+    """Columns `prediction` and `score`: the label and its probability, and of the `top_k` labels the most probable of
+    the others in `prediction_2`, `score_2` and so on; of several labels a row, joined by `;`, those with a probability
+    of their threshold (0.5) or more and the probability of each. Of a model with one output the raw value, and, unless
+    it is a regression, its sigmoid: a reranker's relevance."""
     if logits.shape[1] == 1 and problem_type != MULTI_LABEL:
         values = logits[:, 0].astype(np.float64)
         scores = {} if problem_type == REGRESSION else {"score": [round(score, 6) for score in expit(values).tolist()]}
@@ -51,10 +56,15 @@ def name_predictions(
     decisions = decide(logits, multi_label, thresholds)
     if not multi_label:
         probabilities = softmax(logits.astype(np.float64), axis=-1)
-        return {
-            "prediction": [label_names[index] for index in decisions],
-            "score": [round(float(score), 6) for score in probabilities[np.arange(len(decisions)), decisions]],
-        }
+        order = -logits
+        order[np.arange(len(logits)), decisions] = -np.inf  # of two classes a threshold may choose the less probable
+        best = np.argsort(order, axis=-1, kind="stable")[:, :top_k]
+        scores = np.take_along_axis(probabilities, best, axis=-1).round(6)
+        columns = {}
+        for (prediction, score), indices, values in zip(places(top_k), best.T, scores.T, strict=True):
+            columns[prediction] = [label_names[index] for index in indices]
+            columns[score] = values.tolist()
+        return columns
     probabilities = expit(logits.astype(np.float64))
     chosen = [np.flatnonzero(row) for row in decisions]
     return {
@@ -64,6 +74,11 @@ def name_predictions(
             for row, indices in enumerate(chosen)
         ],
     }
+
+
+def places(top_k: int) -> list[tuple[str, str]]:
+    """The names of the columns of each place: the best has no number."""
+    return [("prediction", "score"), *((f"prediction_{place}", f"score_{place}") for place in range(2, top_k + 1))]
 
 
 def join_labels(labels: Sequence, label_names: Sequence[str]) -> list[str] | list[float]:

@@ -14,8 +14,12 @@ from ..arguments.predict import PredictArguments
 from ..run.errors import UserError
 from ..text.blocks import read_blocks
 from ..text.columns import read_texts
+from ..text.data_summary import is_first_process
 from ..text.files import Table
+from ..training.progress import bar
 from .cells import converted, types_of
+
+SECONDS_WITHOUT_BAR = 2
 
 
 @dataclass
@@ -51,13 +55,15 @@ def check_rows(args: PredictArguments) -> InputRows:
     """Read the file once without a model, so that a mistake in its last row is told in seconds: each text is one, and
     the format of `--output_file` can hold each cell."""
     rows, output = InputRows(args), Path(args.output_file)
-    for block in rows.read():
-        read_texts(block, args.text_column_names)
-        rows.names, rows.count = list(block.columns), rows.count + len(block)
-        if output.suffix.lower() == ".parquet":
-            rows.schema = types_of(block, output, rows.schema)
-        else:
-            check_block(block, output)
+    with bar("checking", None, args, hidden=not is_first_process(), unit=" rows", delay=SECONDS_WITHOUT_BAR) as checked:
+        for block in rows.read():
+            read_texts(block, args.text_column_names)
+            rows.names, rows.count = list(block.columns), rows.count + len(block)
+            if output.suffix.lower() == ".parquet":
+                rows.schema = types_of(block, output, rows.schema)
+            else:
+                check_block(block, output)
+            checked.update(len(block))
     if rows.schema is not None:
         for block in rows:  # a number of a late row may have made a column's type another one
             check_block(block, output, rows.schema)

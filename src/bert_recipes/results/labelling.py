@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,28 +15,34 @@ from ..arguments.columns import split_names
 from ..arguments.predict import PredictArguments
 from ..arguments.problems import MULTI_LABEL, REGRESSION
 from ..models.classifiers import load_trained_classifier
+from ..run.errors import UserError, tell
 from ..text.columns import read_texts
-from ..text.data_summary import tell_of_rows
+from ..text.data_summary import RowsRead
 from ..text.encoding import encode_texts
 from ..text.files import Table
 from ..training.assembling import classifier_trainer
 from ..training.decisions import thresholds_of
-from .inference import name_predictions, predict, score_file
+from .inference import name_predictions, places, predict, score_file
 from .predictor import Predictor
 
 
 class Labelling(Predictor):
-    """Columns `prediction` and `score` (`inference.name_predictions`)."""
+    """Columns `prediction` and `score`, and of each further place of `--top_k` (`inference.name_predictions`)."""
 
     @staticmethod
     def new_columns(config: PretrainedConfig, args: PredictArguments) -> dict[str, pyarrow.DataType]:
         thresholds_of(config)  # checked before the weights are loaded
+        one_class = config.num_labels > 1 and config.problem_type not in (MULTI_LABEL, REGRESSION)
+        if args.top_k > 1 and not one_class:
+            gives = "several" if config.problem_type == MULTI_LABEL else "a number"
+            raise UserError(f"--top_k is for a model that gives a row one label, and this gives {gives}: leave it out")
         if config.problem_type == MULTI_LABEL:
             return {"prediction": pyarrow.string(), "score": pyarrow.string()}
         if config.problem_type == REGRESSION:
             return {"prediction": pyarrow.float64()}
-        value = pyarrow.float64() if config.num_labels == 1 else pyarrow.string()
-        return {"prediction": value, "score": pyarrow.float64()}
+        prediction = pyarrow.string() if one_class else pyarrow.float64()
+        kinds = itertools.cycle([prediction, pyarrow.float64()])
+        return dict(zip(itertools.chain(*places(min(args.top_k, config.num_labels))), kinds, strict=False))
 
     def __init__(self, args: PredictArguments):
         self.args = args
@@ -43,18 +51,23 @@ class Labelling(Predictor):
         config = self.model.config
         self.label_names = [config.id2label[index] for index in range(config.num_labels)]
         self.thresholds = thresholds_of(config)
+        self.top_k = min(args.top_k, config.num_labels)
+        if args.top_k > self.top_k:
+            tell(f"--top_k {args.top_k}: the model has {config.num_labels} labels, and all of them are given")
+        self.read = RowsRead(self.tokenizer, Path(args.input_file).name)
         self.logits: list[np.ndarray] = []
         self.labels = KeptLabels(args)
 
     def predict(self, block: Table) -> Table:
         texts = Dataset.from_dict(read_texts(block, self.args.text_column_names))
         encoded = encode_texts(texts, self.tokenizer, self.args.text_column_names)
-        tell_of_rows(encoded, self.tokenizer, self.args.input_file)
+        self.read.add(encoded, block.more)
         logits, _ = predict(self.trainer, encoded)
         if self.labels.add(block):
             self.logits.append(logits)
         problem_type = self.model.config.problem_type
-        return block.with_columns(name_predictions(logits, self.label_names, problem_type, self.thresholds))
+        labels = name_predictions(logits, self.label_names, problem_type, self.thresholds, self.top_k)
+        return block.with_columns(labels)
 
     def scores(self) -> dict[str, float]:
         if not self.logits:

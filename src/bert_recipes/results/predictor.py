@@ -37,10 +37,14 @@ class Predictor(ABC):
 
     @abstractmethod
     def predict(self, block: Table) -> Table:
-        """What is written for a block: usually `block.with_columns({name: a cell a row})`, its keys those of
-        `new_columns`. A task that finds several things in a row gives each a row of its own in csv and tsv,
-        `block.take([0, 0, 1, …]).with_columns(…)`, with None where a row has nothing. `text.columns.read_texts(block,
-        args.text_column_names)` gives the checked texts, `block.columns` every cell as read."""
+        """What is written for a block: usually `block.with_columns({name: a cell a row})`, with the names of
+        `new_columns`. A task that finds several things in a row gives each a row of its own in csv and tsv:
+        `block.take([0, 0, 1, …]).with_columns(…)`, with None in the new cells of a row that has nothing.
+
+        `text.columns.read_texts(block, args.text_column_names)` gives the checked texts and `block.columns` every cell
+        as read. `block.numbers` are the rows' places in the file, for messages; `block.more` says whether rows of the
+        file follow.
+        """
 
     def scores(self) -> dict[str, float]:
         """The metrics over all blocks where the file has labels, else none. Called once, after the last block, by the

@@ -29,7 +29,7 @@ from .input_rows import InputRows
 from .label_scores import label_section, score_labels
 from .next_steps import after_classifier, after_masked_lm, print_steps
 from .predictor import Predictor
-from .writing import write_file
+from .writing import FileWriter, write_file
 
 Results = dict[str, float]
 
@@ -145,15 +145,15 @@ def report_masked_lm(
     return results
 
 
-def report_predictions(predictor: Predictor, rows: InputRows) -> Results:
+def report_predictions(predictor: Predictor, rows: InputRows, output: FileWriter) -> Results:
     """The last lines of a prediction; where the file had labels of its own, their metrics are on them, and returned."""
     predictor.trainer.end()
     if not predictor.trainer.is_world_process_zero():
         return {}
     scores = predictor.scores()
     if scores:
-        print_table([["", *scores], [rows.args.input_file, *(f"{value:.4f}" for value in scores.values())]])
-    print(f"\n{rows.count:,} rows labelled, saved in {rows.args.output_file}")
+        print_table([["", *scores], [Path(rows.args.input_file).name, *(f"{value:.4f}" for value in scores.values())]])
+    print(f"\n{rows.count:,} rows labelled, {output.place}")
     return scores
 
 

@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow
 import pyarrow.parquet
@@ -28,9 +28,10 @@ def write_file(table: Table, new_columns: dict[str, list], path: Path) -> None:
         writer.write(table.with_columns(new_columns))
 
 
-def open_output(rows: InputRows, trainer: Trainer) -> FileWriter:
-    """For `--output_file`, which the first process writes."""
-    return FileWriter(Path(rows.args.output_file), rows.schema, trainer.is_world_process_zero())
+def open_output(rows: InputRows, trainer: Trainer, stdout: BinaryIO | None) -> FileWriter:
+    """For `--output_file`, or `stdout` in its place; the first process writes."""
+    active = trainer.is_world_process_zero()
+    return FileWriter(Path(rows.args.output_file), rows.schema, active, stdout)
 
 
 class FileWriter:
@@ -38,13 +39,21 @@ class FileWriter:
 
     They go to `<path>.part`, which takes the asked name once all are written: a run that ends early leaves nothing
     under it. `schema` has the Arrow types of the columns; else a parquet file has those of the first block. `active`
-    False writes nothing: of several processes one writes.
+    False writes nothing: of several processes one writes. Into a `stream` each block goes as it comes, and `path` says
+    the format alone.
     """
 
-    def __init__(self, path: Path, schema: pyarrow.Schema | None = None, active: bool = True):
-        self.path, self.schema, self.active = path, schema, active
+    def __init__(
+        self,
+        path: Path,
+        schema: pyarrow.Schema | None = None,
+        active: bool = True,
+        stream: BinaryIO | None = None,
+    ):
+        self.path, self.schema, self.active, self.stream = path, schema, active, stream
         self.part = path.with_name(f"{path.name}.part")
-        self.format = None
+        self.place = f"saved in {path}" if stream is None else "written to stdout"
+        self.file = self.format = None
 
     def __enter__(self) -> FileWriter:
         return self
@@ -54,16 +63,23 @@ class FileWriter:
             return
         columns = dict(converted(block, self.path, self.schema))
         if self.format is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             metadata = block.arrow.schema.metadata if block.arrow is not None else None
-            self.format = FORMATS[self.path.suffix.lower()](self.part, columns, metadata)
+            self.file = self.stream or self.open_part()
+            self.format = FORMATS[self.path.suffix.lower()](self.file, columns, metadata)
         self.format.write(columns)
+        self.file.flush()
+
+    def open_part(self) -> BinaryIO:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        return self.part.open("wb")
 
     def __exit__(self, kind, error, trace) -> None:
-        if self.format is None:
+        if self.file is None or self.stream is not None:
             return
         try:
-            self.format.close()
+            with self.file:
+                if self.format is not None:
+                    self.format.close()
             if kind is None:
                 os.replace(self.part, self.path)
         finally:
@@ -75,27 +91,26 @@ class Lines:
 
     opening = closing = ""
 
-    def __init__(self, path: Path, columns: Columns, metadata: dict | None):
-        self.file = path.open("w", encoding="utf-8", newline="\n")
-        self.file.write(self.opening)
-        self.begin(columns)
+    def __init__(self, file: BinaryIO, columns: Columns, metadata: dict | None):
+        self.file = file
+        self.put([self.opening])
 
-    def begin(self, columns: Columns) -> None:
-        pass
+    def put(self, lines: Iterable[str]) -> None:
+        self.file.writelines(line.encode() for line in lines)
 
     def write(self, columns: Columns) -> None:
-        self.file.writelines(self.lines(columns))
+        self.put(self.lines(columns))
 
     def close(self) -> None:
-        self.file.write(self.closing)
-        self.file.close()
+        self.put([self.closing])
 
 
 class Csv(Lines):
     separator = ","
 
-    def begin(self, columns: Columns) -> None:
-        self.file.writelines(csv_lines([list(columns)], self.separator))
+    def __init__(self, file: BinaryIO, columns: Columns, metadata: dict | None):
+        super().__init__(file, columns, metadata)
+        self.put(csv_lines([list(columns)], self.separator))
 
     def lines(self, columns: Columns) -> Iterable[str]:
         return csv_lines(zip(*columns.values(), strict=True), self.separator)
@@ -121,9 +136,9 @@ class Json(Lines):
 
 
 class Parquet:
-    def __init__(self, path: Path, columns: Columns, metadata: dict | None):
+    def __init__(self, file: BinaryIO, columns: Columns, metadata: dict | None):
         schema = pyarrow.schema([(name, column.type) for name, column in columns.items()], metadata)
-        self.writer = pyarrow.parquet.ParquetWriter(path, schema)
+        self.writer = pyarrow.parquet.ParquetWriter(file, schema)
 
     def write(self, columns: Columns) -> None:
         self.writer.write_table(pyarrow.table(columns, self.writer.schema))

@@ -30,22 +30,22 @@ def read_blocks(
     """
     known = dict.fromkeys(names)
     arrow = ArrowRows(path) if Path(path).suffix.lower() == ".parquet" else None
-    for rows in parted(iterate_rows(path, encoding, text_columns, argument, column_names)):
+    for rows, more in parted(iterate_rows(path, encoding, text_columns, argument, column_names)):
         known |= dict.fromkeys(name for row in rows.values() for name in row)
         columns = {name: [row.get(name) for row in rows.values()] for name in known}
-        yield Table(Path(path).name, columns, list(rows), arrow.take(len(rows)) if arrow else None)
+        yield Table(Path(path).name, columns, list(rows), arrow.take(len(rows)) if arrow else None, more)
 
 
-def parted(rows: Iterator[tuple[int, Row]]) -> Iterator[dict[int, Row]]:
+def parted(rows: Iterator[tuple[int, Row]]) -> Iterator[tuple[dict[int, Row], bool]]:
+    """Blocks of rows by their numbers, and whether more follow."""
     block, size = {}, 0
     for number, row in rows:
+        if len(block) == BLOCK_ROWS or size >= BLOCK_SIZE:
+            yield block, True
+            block, size = {}, 0
         block[number] = row
         size += sum(map(size_of, row.values()))
-        if len(block) >= BLOCK_ROWS or size >= BLOCK_SIZE:
-            yield block
-            block, size = {}, 0
-    if block:
-        yield block
+    yield block, False
 
 
 def size_of(cell: Any) -> int:

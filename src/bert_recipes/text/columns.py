@@ -60,5 +60,6 @@ def plain(cell: Any) -> Any:
 
 def complain(table: Table, column: str, wrong: list[bool], what: str) -> None:
     if any(wrong):
-        others = f" ({sum(wrong)} such rows)" if sum(wrong) > 1 else ""
+        seen = f" up to row {table.numbers[-1]}" if table.more else ""
+        others = f" ({sum(wrong)} such rows{seen})" if sum(wrong) > 1 else ""
         raise UserError(f"row {table.numbers[wrong.index(True)]} of {table.name}: column {column!r} {what}{others}")

@@ -14,6 +14,7 @@ import numpy as np
 from datasets import Dataset, DatasetDict
 from transformers import PreTrainedTokenizerBase
 
+from ..run.errors import tell
 from ..run.tables import Table, as_markdown, print_table
 from .encoding import join_columns
 from .labels import as_list
@@ -111,14 +112,22 @@ def summarise_documents(
     return DataSummary(splits, notes=[*repeated_documents(documents), *readings[first].notes(first), share])
 
 
-def tell_of_rows(encoded: Dataset, tokenizer: PreTrainedTokenizerBase, name: str) -> None:
-    """Of rows to predict: a line where some are cut, and where they are not of the tokenizer's script."""
-    notes = list(Reading(unknown_share(encoded, tokenizer), 0).notes(name))
-    if cut := cut_rows(encoded):
-        limit = tokenizer.model_max_length
-        notes.append(f"{name}: {cut:,} of {len(encoded):,} rows are longer than {limit} tokens, and lose their end")
-    if is_first_process():
-        print(*notes, sep="\n", end="\n" * bool(notes), flush=True)
+class RowsRead:
+    """How a tokenizer reads the rows of a file to predict, told block by block: after the first one, where the text is
+    not of its script; after the last one, how many rows are cut."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, name: str):
+        self.tokenizer, self.name, self.rows, self.cut = tokenizer, name, 0, 0
+
+    def add(self, encoded: Dataset, more: bool) -> None:
+        if not self.rows:
+            where = f"{self.name}, its first {len(encoded):,} rows" if more else self.name
+            for note in Reading(unknown_share(encoded, self.tokenizer), 0).notes(where):
+                tell(note)
+        self.rows, self.cut = self.rows + len(encoded), self.cut + cut_rows(encoded)
+        if self.cut and not more:
+            limit = self.tokenizer.model_max_length
+            tell(f"{self.name}: {self.cut:,} of {self.rows:,} rows are longer than {limit} tokens, and lose their end")
 
 
 def cut_rows(encoded: Dataset) -> int:

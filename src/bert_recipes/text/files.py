@@ -25,13 +25,15 @@ class Table:
 
     In csv and tsv the header is row 1, as a spreadsheet shows it, however many lines a quoted cell takes; without a
     header the first row is row 1; in jsonl and txt a row's number is its line's; elsewhere the first row is 1; in a
-    stream it is a place ("at byte 1,024"). `arrow` is what a parquet file holds, with its types.
+    stream it is a place ("at byte 1,024"). `arrow` is what a parquet file holds, with its types. `more`: rows of the
+    file follow.
     """
 
     name: str
     columns: dict[str, list[Any]]
     numbers: Sequence[int | str]
     arrow: pyarrow.Table | None = None
+    more: bool = False
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -44,7 +46,7 @@ class Table:
         """Those rows (0: the first) in that order; one may come several times."""
         columns = {name: [cells[row] for row in rows] for name, cells in self.columns.items()}
         arrow = self.arrow.take(pyarrow.array(rows, pyarrow.int64())) if self.arrow is not None else None
-        return Table(self.name, columns, [self.numbers[row] for row in rows], arrow)
+        return replace(self, columns=columns, numbers=[self.numbers[row] for row in rows], arrow=arrow)
 
 
 def read_table(

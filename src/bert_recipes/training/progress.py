@@ -50,7 +50,8 @@ class RowsDone(TrainerCallback):
 
     def on_prediction_step(self, args, state, control, eval_dataloader=None, **kwargs):
         self.batches += 1
-        self.bar.update(self.before + self.rows * self.batches // len(eval_dataloader) - self.bar.n)
+        share = min(1.0, self.batches / len(eval_dataloader))
+        self.bar.update(self.before + int(self.rows * share) - self.bar.n)
 
 
 class Progress(TrainerCallback):
@@ -125,7 +126,7 @@ class Progress(TrainerCallback):
         self.training = None
 
 
-def bar(name: str, total: int, args, hidden: bool = False, **kwargs) -> tqdm:
+def bar(name: str, total: int | None, args, hidden: bool = False, **kwargs) -> tqdm:
     return tqdm(
         desc=name,
         total=total,
