@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow
@@ -12,6 +13,7 @@ from ..arguments.predict import PredictArguments
 from ..models.token_classifiers import load_trained_token_classifier
 from ..run.errors import UserError, tell
 from ..text.columns import read_texts
+from ..text.data_summary import Reading, unknown_share
 from ..text.entities import SPAN_COLUMNS
 from ..text.files import Table
 from ..text.spans import read_entities
@@ -35,6 +37,8 @@ class Entities(Predictor):
     def new_columns(config: PretrainedConfig, args: PredictArguments) -> dict[str, pyarrow.DataType]:
         if len(args.text_column_names) > 1:
             raise UserError(f"--text_columns {args.text_columns}: this model reads one text: name one column")
+        if args.top_k > 1:
+            raise UserError("--top_k is for a model that gives a row one label, and this finds entities: leave it out")
         if Path(args.output_file).suffix.lower() in A_ROW_EACH:
             return {"entity": pyarrow.string(), **{"type" if name == "label" else name: SPAN[name] for name in SPAN}}
         return {"prediction": pyarrow.list_(pyarrow.struct({"text": pyarrow.string(), **SPAN}))}
@@ -46,10 +50,13 @@ class Entities(Predictor):
         self.trainer = entity_trainer(self.model, args.for_trainer(), self.tokenizer)
         self.expected = GivenEntities(args, types_of(self.model.config.id2label.values()))
         self.found: list[list[Entity]] = []
+        self.read = False
 
     def predict(self, block: Table) -> Table:
         (texts,) = read_texts(block, self.args.text_column_names).values()
         encoded = encode_windows(Dataset.from_dict({"text": texts}), self.tokenizer, stride_of(self.tokenizer))
+        for note in self.notes(encoded):
+            tell(note)
         found, _ = predict_entities(self.trainer, encoded)
         if self.expected.add(block, texts):
             self.found += [[entity for entity, _ in row] for row in found]
@@ -57,6 +64,12 @@ class Entities(Predictor):
             return a_row_each(block, texts, found)
         records = [[as_record(text, *pair) for pair in row] for text, row in zip(texts, found, strict=True)]
         return block.with_columns({"prediction": records})
+
+    def notes(self, encoded: Dataset) -> Iterator[str]:
+        """Of the first block: whether its text is of the tokenizer's script."""
+        if not self.read:
+            self.read = True
+            yield from Reading(unknown_share(encoded, self.tokenizer), 0).notes(Path(self.args.input_file).name)
 
     def scores(self) -> dict[str, float]:
         return score_entities(self.found, self.expected.entities) if self.expected.entities else {}
