@@ -10,7 +10,7 @@ FAULTS = tests/text/test_any_file.py tests/run/test_faults.py tests/run/test_hos
 	tests/models/test_model_types.py tests/text/test_streaming.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo finetune lora mlm-pretrain split predict base-text base-model bench gpu-check test test-faults test-floors test-all test-tools lint
+.PHONY: help setup demo finetune lora ner mlm-pretrain split predict base-text base-model bench gpu-check test test-faults test-floors test-all test-tools lint
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -31,6 +31,9 @@ finetune: setup  ## fine-tune every weight on labelled reviews      ARGS="..." L
 
 lora: setup  ## the same task with low-rank adapters            ARGS="..." LAUNCH=...
 	$(LAUNCHER) recipes/lora.py $(ARGS)
+
+ner: setup  ## find persons and places in newspaper text      ARGS="..." LAUNCH=...
+	$(LAUNCHER) recipes/ner.py $(ARGS)
 
 mlm-pretrain: setup  ## continue pretraining on the reviews' text       ARGS="..." LAUNCH=...
 	$(LAUNCHER) recipes/mlm_pretrain.py $(ARGS)

@@ -7,7 +7,10 @@ from conftest import ROOT
 
 # docs/architecture.md has tests of its own.
 PAGES = ["README.md", *(f"docs/{name}.md" for name in ("data", "finetuning", "pretraining", "results"))]
-PAGES += ["docs/split/README.md", *(f"docs/{name}.md" for name in ("performance", "launching", "losses", "log"))]
+PAGES += [
+    "docs/split/README.md",
+    *(f"docs/{name}.md" for name in ("performance", "launching", "losses", "log", "entities")),
+]
 
 
 def chinese(page: str) -> str:

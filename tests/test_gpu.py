@@ -27,6 +27,8 @@ STAGES = {
     "finetune": ("finetune", ["--no_baseline"]),
     "finetune, the head alone": ("finetune", ["--no_baseline", "--freeze_encoder"]),
     "lora": ("lora", ["--no_baseline"]),
+    "ner": ("ner", []),
+    "ner, adapters": ("ner", ["--lora"]),
     "mlm_pretrain": ("mlm_pretrain", []),
     "mlm_pretrain, whole words and pairs": ("mlm_pretrain", ["--whole_word_mask", "--nsp"]),
     "mlm_pretrain, packed": ("mlm_pretrain", ["--packing", "true"]),

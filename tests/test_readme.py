@@ -38,6 +38,8 @@ def fresh_clone(tmp_path, monkeypatch):
     rows = pandas.DataFrame({"title": [f"标题{i}" for i in range(40)], "text": [f"第{i}天的正文。" for i in range(40)]})
     rows.assign(label=["好", "坏"] * 20).to_csv(tmp_path / "data" / "train.csv", index=False, encoding="gb18030")
     rows.to_csv(tmp_path / "data" / "new.csv", index=False)
+    entities = rows[["text"]].assign(entities=[[[0, 1, "A"], [len(text) - 1, len(text), "B"]] for text in rows["text"]])
+    entities.to_json(tmp_path / "data" / "entities.jsonl", orient="records", lines=True, force_ascii=False)
     for name in ("corpus", "held_out"):
         (tmp_path / "data" / f"{name}.txt").write_text("\n".join(rows["text"]), encoding="utf-8")
     (tmp_path / "my_losses.py").write_text(blocks("docs/losses.md", "python")[0], encoding="utf-8")

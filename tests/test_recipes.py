@@ -26,6 +26,7 @@ from bert_recipes.text.documents import load_documents
 
 RECIPES = sorted((ROOT / "recipes").glob("*.py"))
 CONFIGS = sorted((ROOT / "recipes" / "configs").glob("*.yaml"))
+SCORED = {"mlm_pretrain": {"eval_perplexity"}, "ner": {"test_f1", "test_recall"}}  # of a run; else a classifier's
 CLASSIFIER_FILES = {
     *("model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json", "README.md"),
     *("all_results.json", "predictions.csv", "figures/training.png", "figures/confusion.png", "figures/confusion.svg"),
@@ -198,6 +199,9 @@ def own_files(tmp_path, monkeypatch):
         )
     table = pandas.DataFrame({"title": [text[:8] for text in rows], "text": list(rows), "label": ["短", "长"] * 15})
     (tmp_path / "data").mkdir()
+    marks = [[[n, n + 1, "MARK"] for n, mark in enumerate(text) if mark in "，。"] for text in rows]
+    entities = pandas.DataFrame({"text": rows, "entities": marks})
+    entities.to_json(tmp_path / "data" / "entities.jsonl", orient="records", lines=True, force_ascii=False)
     table.to_csv(tmp_path / "data" / "train.csv", index=False, encoding="gb18030")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -217,7 +221,7 @@ def test_every_config_runs_in_a_short_form(config, own_files, tiny_model):
         results = recipe(name).main(argv)
         if config.stem == "next_sentence":
             assert 0 <= results["eval_nsp_accuracy"] <= 1
-        assert results.keys() >= ({"eval_perplexity"} if name == "mlm_pretrain" else {"test_accuracy", "eval_loss"})
+        assert results.keys() >= SCORED.get(name, {"test_accuracy", "eval_loss"})
         assert (own_files / f"out{number}" / "model.safetensors").exists()
 
 

@@ -11,11 +11,15 @@ from bert_recipes.arguments.classifier import FinetuneArguments
 from bert_recipes.arguments.data import DataArguments, LabelledDataArguments
 from bert_recipes.arguments.mlm import MlmArguments
 from bert_recipes.arguments.model import ModelArguments
+from bert_recipes.arguments.ner import NerArguments, NerDataArguments
 from bert_recipes.models.classifiers import load_classifier
 from bert_recipes.models.masked_lm import load_masked_lm
+from bert_recipes.models.token_classifiers import load_token_classifier
 from bert_recipes.run.errors import UserError
 from bert_recipes.training.assembling import classifier_trainer, masked_language_model_trainer
 from bert_recipes.training.data import load_classification_data, load_pretraining_data
+from bert_recipes.training.entity_data import load_entity_data
+from bert_recipes.training.entity_trainer import entity_trainer
 
 WAITING = {"_local_scalar_dense", "nonzero", "is_nonzero", "equal", "masked_select", "_unique2", "unique_dim"}
 
@@ -62,6 +66,10 @@ def trainer_of(stage, folder, model_args, **given):
         data = load_classification_data(model_args, LabelledDataArguments(max_length=64, **limits), seed=1)
         model = load_classifier(model_args, data.label_names)
         return classifier_trainer(model, args, data.tokenizer, data.encoded)
+    if stage == "ner":
+        args = NerArguments(output_dir=str(folder), **given)
+        data = load_entity_data(model_args, NerDataArguments(max_length=64, **limits), seed=1)
+        return entity_trainer(load_token_classifier(model_args, data.tag_names), args, data.tokenizer, data)
     kind = {"chunk_length": 64, "nsp": stage == "nsp", "packing": stage == "packed"}
     args = MlmArguments(output_dir=str(folder), **kind, **given)
     data = load_pretraining_data(model_args, DataArguments(dataset_name="peoples_daily", **limits), args)
@@ -70,7 +78,7 @@ def trainer_of(stage, folder, model_args, **given):
 
 
 @pytest.mark.parametrize("accumulation", [1, 2])
-@pytest.mark.parametrize("stage", ["mlm", "packed", "nsp", "finetune"])
+@pytest.mark.parametrize("stage", ["mlm", "packed", "nsp", "finetune", "ner"])
 def test_ten_steps_wait_for_nothing(tmp_path, tiny_model, stage, accumulation):
     model_args = ModelArguments(str(tiny_model))
     trainer = trainer_of(stage, tmp_path, model_args, use_cpu=True, gradient_accumulation_steps=accumulation)

@@ -50,7 +50,7 @@ class DataArguments(ColumnArguments):
                     raise UserError(f"--{name} needs a --train_file beside it")
         if self.column_names and self.dataset_name:
             raise UserError("--column_names is for files: give a --train_file, or leave it out")
-        self.check_columns(split_names(getattr(self, "label_column", "")))
+        self.check_columns(split_names(getattr(self, "label_column", None) or ""))
         for name in ("max_train_samples", "max_eval_samples", "max_test_samples"):
             if getattr(self, name, None) is not None and getattr(self, name) < 1:
                 raise UserError(f"--{name} {getattr(self, name)}: must be 1 or more")

@@ -14,9 +14,10 @@ from transformers import (
     PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    TrainingArguments,
 )
 
-from ..arguments.classifier import LoraArguments
+from ..arguments.adapters import AdapterArguments
 from ..arguments.model import CheckpointArguments
 from ..run.errors import UserError
 from .pretrained import load_config, load_model
@@ -27,7 +28,7 @@ ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetens
 HEADS = ("classifier.out_proj", "classifier", "score")
 
 
-def add_lora(model: PreTrainedModel, args: LoraArguments) -> PeftModel:
+def add_lora(model: PreTrainedModel, args: AdapterArguments, task: TaskType = TaskType.SEQ_CLS) -> PeftModel:
     """Freeze the encoder; train low-rank adapters beside its projections (Hu et al. 2021, arXiv 2106.09685), and the
     head with its pooler in full.
 
@@ -39,7 +40,7 @@ def add_lora(model: PreTrainedModel, args: LoraArguments) -> PeftModel:
     known = model.config.model_type in TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
     named = args.lora_target_modules or (None if known else "all-linear")
     config = LoraConfig(
-        task_type=TaskType.SEQ_CLS,
+        task_type=task,
         r=args.lora_r,
         lora_alpha=args.lora_alpha,
         lora_dropout=args.lora_dropout,
@@ -55,7 +56,7 @@ def add_lora(model: PreTrainedModel, args: LoraArguments) -> PeftModel:
         raise UserError(f"--lora_r {args.lora_r} --lora_target_modules {named}: {reason}") from error
 
 
-def save_lora(model: PeftModel, tokenizer: PreTrainedTokenizerBase, args: LoraArguments) -> None:
+def save_lora(model: PeftModel, tokenizer: PreTrainedTokenizerBase, args: TrainingArguments) -> None:
     """Save the adapter, head and pooler to `adapter/`, and the model with the adapter merged in to `output_dir`
     itself (unless `--no_merge`).
 
@@ -77,12 +78,14 @@ def is_adapter(folder: Path) -> bool:
     return (folder / ADAPTER_CONFIG).exists()
 
 
-def load_adapted(model_args: CheckpointArguments) -> tuple[PeftModel, PreTrainedTokenizerBase]:
+def load_adapted(
+    model_args: CheckpointArguments, auto_class: type = AutoModelForSequenceClassification
+) -> tuple[PeftModel, PreTrainedTokenizerBase]:
     """The base model that an adapter's folder names, with the adapter and its head on it; and the tokenizer."""
     folder = Path(model_args.model_name_or_path)
     base_args = base_of_adapter(folder, model_args)
     # AutoPeftModel would want the label maps again.
-    base, _ = load_model(AutoModelForSequenceClassification, base_args, config=config_of_adapter(model_args))
+    base, _ = load_model(auto_class, base_args, config=config_of_adapter(model_args))
     return PeftModel.from_pretrained(base, folder), load_tokenizer(model_args if is_whole(folder) else base_args)
 
 

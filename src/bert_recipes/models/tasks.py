@@ -11,9 +11,14 @@ from ..arguments.model import CheckpointArguments
 from .adapters import config_of_adapter, is_adapter
 from .classifiers import CLASSIFIER
 from .pretrained import load_config
+from .token_classifiers import TOKEN_CLASSIFIER
 
 # What an adapter's task is called -> how the architecture's name of such a model ends.
-ADAPTED = {TaskType.SEQ_CLS: CLASSIFIER, None: CLASSIFIER}  # None: peft was told no task, and its head decides
+ADAPTED = {
+    TaskType.SEQ_CLS: CLASSIFIER,
+    None: CLASSIFIER,  # peft was told no task, and its head decides
+    TaskType.TOKEN_CLS: TOKEN_CLASSIFIER,
+}
 
 
 def load_task(model_args: CheckpointArguments) -> tuple[str, PretrainedConfig]:

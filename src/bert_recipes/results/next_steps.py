@@ -10,11 +10,13 @@ from pathlib import Path
 
 from ..arguments.data import DataArguments, LabelledDataArguments
 from ..arguments.model import ModelArguments
+from ..arguments.ner import NerDataArguments
 
 Steps = dict[str, str]  # what it does -> command
 
 WIDTH = 78
 REVIEW = "房间很干净，下次还住。"
+SENTENCE = "王小明昨天从上海到北京。"
 FILE = "mine.csv"
 # Of the arguments of the data, those that say how a file is read.
 READING = ("text_columns", "label_column", "encoding", "column_names", "label_names", "label_names_file")
@@ -54,6 +56,24 @@ def labelling(output_dir: str, data_args: LabelledDataArguments) -> str:
     suffix = ".csv" if Path(file).suffix == ".txt" else Path(file).suffix
     files = ("--input_file", file, "--output_file", str(Path(output_dir) / f"labelled{suffix}"))
     return make + command("predict", "--model_name_or_path", output_dir, *files, *flags(given))
+
+
+def after_entities(output_dir: str, model_args: ModelArguments, data_args: NerDataArguments, lora: bool) -> Steps:
+    """Find the entities of a file, train in the other way on the same rows, and train on a file of one's own."""
+    same = flags(data_args.given) + flags(model_args.given)
+    start = ("--model_name_or_path", output_dir)
+    files = ("--input_file", FILE, "--output_file", str(Path(output_dir) / "entities.jsonl"))
+    make = f"printf 'text\\n{SENTENCE}\\n' > {FILE}\n"
+    other = [] if lora else ["--lora"]
+    steps = {
+        "find the entities of a file": make + command("predict", *start, *files),
+        f"train {'every weight' if lora else 'low-rank adapters'}, on the same rows": command("ner", *same, *other),
+    }
+    predictions = Path(output_dir) / "predictions.jsonl"
+    if not data_args.train_file and predictions.exists():
+        title = "your own jsonl, with the columns text and entities (here this run's test rows)"
+        steps[title] = command("ner", "--train_file", str(predictions))
+    return steps
 
 
 def after_masked_lm(output_dir: str, data_args: DataArguments) -> Steps:

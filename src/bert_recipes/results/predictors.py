@@ -5,7 +5,9 @@ from __future__ import annotations
 from ..arguments.predict import PredictArguments
 from ..models.classifiers import CLASSIFIER
 from ..models.tasks import load_task
+from ..models.token_classifiers import TOKEN_CLASSIFIER
 from ..run.errors import UserError
+from .entity_prediction import Entities
 from .input_rows import InputRows
 from .labelling import Labelling
 from .predictor import Predictor
@@ -13,6 +15,7 @@ from .predictor import Predictor
 # How the name of the config's architecture ends -> the task.
 PREDICTORS: dict[str, type[Predictor]] = {
     CLASSIFIER: Labelling,
+    TOKEN_CLASSIFIER: Entities,
 }
 
 

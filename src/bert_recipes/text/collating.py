@@ -10,7 +10,7 @@ from .flat import padded_length
 from .masking import IGNORED, Example
 
 # What the host knows of a batch, so that no step has to ask the device: numbers, which the model does not see.
-HOST_COUNTS = ("num_tokens", "num_pairs")
+HOST_COUNTS = ("num_tokens", "num_pairs", "num_labels")
 
 
 class MaskedLanguageModelCollator:

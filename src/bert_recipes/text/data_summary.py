@@ -42,6 +42,8 @@ BETWEEN_WORDS = re.compile(r"[\W_]+")
 class DataSummary:
     """`splits` and `labels` are tables, `notes` sentences; `labels` has a line a label, its number in front."""
 
+    counted: ClassVar = "labels, training rows"
+
     splits: Table
     labels: Table = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -52,7 +54,7 @@ class DataSummary:
             return
         print_table(self.splits)
         if self.labels:
-            print(f"{len(self.labels) - 1} labels, training rows: {largest_and_smallest(self.labels[1:])}")
+            print(f"{len(self.labels) - 1} {self.counted}: {largest_and_smallest(self.labels[1:])}")
         print(*self.notes, sep="\n", end="\n\n" if self.notes else "\n", flush=True)
 
     def as_markdown(self) -> str:

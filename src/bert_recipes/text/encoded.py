@@ -42,7 +42,10 @@ class EncodedTexts(torch.utils.data.Dataset):
 
     def by_length(self) -> EncodedTexts:
         """For an evaluation, whose figures do not depend on the order: batches of like length have little padding."""
-        return self.select(np.argsort(self.lengths, kind="stable"))
+        return self.select(self.order_by_length())
+
+    def order_by_length(self) -> np.ndarray:
+        return np.argsort(self.lengths, kind="stable")
 
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
         """`input_ids` of one row without padding, shape (length,): what transformers' samplers ask of a row."""

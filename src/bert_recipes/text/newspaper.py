@@ -32,7 +32,10 @@ def split_newspaper() -> dict[str, list[str]]:
     Later days are the harder and the honest test, and an event's reports stay together.
     """
     lines = read_lines("tag/199801.txt")
-    paragraphs = [re.sub(r"/\w+\s*", "", line).translate(NARROW) for line in lines]
+    return in_ranges([re.sub(r"/\w+\s*", "", line).translate(NARROW) for line in lines])
+
+
+def in_ranges(paragraphs: list) -> dict[str, list]:
     tenth = len(paragraphs) // 10
     return {
         "train": paragraphs[: -2 * tenth],

@@ -82,6 +82,19 @@ def own_loss(function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> 
     return divided_once(summed)
 
 
+def token_classification_loss(label_smoothing: float = 0.0) -> LossFunction:
+    """Cross-entropy of the tokens that count, of labels of shape (rows, length), `IGNORED` elsewhere."""
+
+    def loss(outputs: ModelOutput, labels: torch.Tensor, num_items_in_batch=None) -> torch.Tensor:
+        logits, labels = outputs["logits"].float().flatten(0, 1), labels.flatten()
+        total = functional.cross_entropy(
+            logits, labels, ignore_index=IGNORED, reduction="sum", label_smoothing=label_smoothing
+        )
+        return total / at_least_one((labels != IGNORED).sum() if num_items_in_batch is None else num_items_in_batch)
+
+    return loss
+
+
 class MaskedLabels(NamedTuple):
     """What `training.Trainer` hands these losses in place of labels of shape (rows, length), so that no GPU is asked
     where something is masked: the `tokens` of the masked `positions`, int64, both of shape (masked,), counted row after

@@ -30,7 +30,7 @@ class SteppingTrainer(CheckpointedTrainer):
     def _get_num_items_in_batch(self, batch_samples, device):
         if not batch_samples or "labels" not in batch_samples[0]:
             return None
-        labels = sum(batch.get("masked_positions", batch["labels"]).numel() for batch in batch_samples)
+        labels = sum(count_labels(batch) for batch in batch_samples)
         counts = [labels, sum(batch.get("num_pairs", 0) for batch in batch_samples)]
         if self.args.world_size > 1 and self.args.average_tokens_across_devices:
             counts = self.summed_over_processes(counts)
@@ -84,3 +84,7 @@ class SteppingTrainer(CheckpointedTrainer):
     def floating_point_ops(self, inputs):
         # As stock, which counts the model's weights anew each step.
         return 6 * inputs["input_ids"].numel() * self.weights_outside_embeddings if "input_ids" in inputs else 0
+
+
+def count_labels(batch: dict[str, torch.Tensor | int]) -> int:
+    return batch["num_labels"] if "num_labels" in batch else batch.get("masked_positions", batch["labels"]).numel()

@@ -1,0 +1,40 @@
+"""Persons and places in newspaper text: the embedded models beside random weights and a CRF, on the same rows.
+
+python benchmarks/ner.py
+python benchmarks/ner.py --table
+"""
+
+from comparing import Comparison, Setting, main
+
+ROWS = ("--max_train_samples", "2000")
+TRAINED = (
+    *("--max_length", "128", "--per_device_train_batch_size", "16", "--max_steps", "500"),
+    *("--eval_strategy", "no", "--save_strategy", "no", "--no_do_eval"),
+)
+
+
+def setting(name: str, *arguments: str) -> Setting:
+    return Setting(name, "ner", (*ROWS, *TRAINED, *arguments))
+
+
+COMPARISON = Comparison(
+    "ner",
+    settings=[
+        setting("random weights", "--from_scratch"),
+        setting("bert-mini-zh", "--model_name_or_path", "bert-mini-zh"),
+        setting("bert-mini-zh-v3", "--model_name_or_path", "bert-mini-zh-v3"),
+        Setting("CRF over characters", "../benchmarks/crf", ROWS),
+    ],
+    scores={
+        "F1": "test_f1",
+        "precision": "test_precision",
+        "recall": "test_recall",
+        "F1 of PER": "test_PER_f1",
+        "F1 of LOC": "test_LOC_f1",
+    },
+    against="random weights",
+    seeds=3,
+)
+
+if __name__ == "__main__":
+    main(COMPARISON, __doc__)
