@@ -27,8 +27,8 @@ def main(argv=None):
     model, tokenizer = load_trained_classifier(args)
 
     # Predict, batches of like length inside, the file's order outside.
-    encoded = encode_texts(texts, tokenizer, args.text_column_names)
-    tell_of_rows(encoded, tokenizer, args.input_file)
+    encoded = encode_texts(texts, tokenizer, args.text_column_names, long_texts=model.long_texts)
+    tell_of_rows(encoded, tokenizer, args.input_file, model.long_texts)
     trainer = classifier_trainer(model, args.for_trainer(), tokenizer)
     logits, _ = predict(trainer, encoded)
     return report_predictions(trainer, logits, table, args)

@@ -13,7 +13,9 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel, Pr
 from ..arguments.classifier import LoraArguments
 from ..arguments.model import CheckpointArguments
 from ..run.errors import UserError
+from .aspect_attention import AspectBertConfig, AspectBertForSequenceClassification
 from .pretrained import load_config, load_model
+from .reading import save_reading
 from .tokenization import load_tokenizer
 
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -62,9 +64,11 @@ def save_lora(model: PeftModel, tokenizer: PreTrainedTokenizerBase, args: LoraAr
     model.save_pretrained(adapter_dir)
     model.get_base_model().config.save_pretrained(adapter_dir)
     tokenizer.save_pretrained(adapter_dir)
+    save_reading(model, adapter_dir)
     if args.merge:
         copy.deepcopy(model).merge_and_unload().save_pretrained(args.output_dir)
         tokenizer.save_pretrained(args.output_dir)
+        save_reading(model, Path(args.output_dir))
 
 
 def is_adapter(folder: Path) -> bool:
@@ -85,7 +89,9 @@ def load_adapted(model_args: CheckpointArguments) -> tuple[PeftModel, PreTrained
     whole = (folder / "config.json").exists()
     config = load_config(model_args) if whole else load_config(base_args, num_labels=classes_of_head(folder))
     # AutoPeftModel would want the label maps again.
-    base, _ = load_model(AutoModelForSequenceClassification, base_args, config=config)
+    of_aspects = config.model_type == AspectBertConfig.model_type  # its base is a BERT without the layer
+    auto_class = AspectBertForSequenceClassification if of_aspects else AutoModelForSequenceClassification
+    base, _ = load_model(auto_class, base_args, config=config)
     return PeftModel.from_pretrained(base, folder), load_tokenizer(model_args if whole else base_args)
 
 

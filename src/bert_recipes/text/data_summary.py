@@ -14,11 +14,14 @@ import numpy as np
 from datasets import Dataset, DatasetDict
 from transformers import PreTrainedTokenizerBase
 
+from ..arguments.long_texts import HEAD_TAIL, SELECT, TRUNCATE, WINDOWS
 from ..run.tables import Table, as_markdown, print_table
 from .encoding import join_columns
 from .labels import as_list
+from .long_texts import TRUNCATED, LongTexts, what_was_done
 from .masking import VALIDATION_MLM_PROBABILITY, MaskedChunks, column
 from .repeats import repeated_documents, repeated_rows
+from .sentences import WORD
 from .streaming import StreamedChunks
 
 # The embedded Chinese vocabulary reads 0.1 % of the reviews' tokens as [UNK], and two fifths of a text in traditional
@@ -30,10 +33,9 @@ MOST_UNKNOWN = 0.02  # of the tokens
 MOST_TOKENS = 2.0  # a word
 SAMPLED_TEXTS, SAMPLED_CHARACTERS = 300, 500  # of a split, and of each text: a word's tokens to two digits
 WIDEST_SPREAD = 10  # standard deviation of a regression's labels
+# The column of rows that are longer than the limit.
+WHAT_BEFALLS = {TRUNCATE: "cut at", HEAD_TAIL: "cut at", WINDOWS: "longer than", SELECT: "longer than"}
 NAMED_LABELS = 6  # in a line on the screen
-# Scripts that set no spaces between words: a character stands for a word.
-UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
-WORD = re.compile(f"[{UNSPACED}]|[^\\W{UNSPACED}]+")
 BETWEEN_WORDS = re.compile(r"[\W_]+")
 
 
@@ -65,18 +67,37 @@ def summarise_labelled(
     tokenizer: PreTrainedTokenizerBase,
     text_columns: list[str],
     label_names: Sequence[str],
+    long_texts: LongTexts = TRUNCATED,
 ) -> DataSummary:
     """Of a classifier's splits, as text (`corpus`) and as token ids (`encoded`, of `encode_texts`)."""
-    heading = ["rows", "median tokens", "95 %", "longest", f"cut at {tokenizer.model_max_length}"]
+    limit = tokenizer.model_max_length
+    heading = ["rows", "median tokens", "95 %", "longest", f"{WHAT_BEFALLS[long_texts.how]} {limit}"]
     splits = [["", *heading, *Reading.heading]]
     readings = {split: read(corpus[split], rows, tokenizer, text_columns) for split, rows in encoded.items()}
     for split, rows in encoded.items():
         lengths = column(rows, "uncut_length")
         median, most = np.percentile(lengths, [50, 95])
         cells = [f"{len(rows):,}", f"{median:,.0f}", f"{most:,.0f}", f"{lengths.max():,}"]
-        splits.append([split, *cells, f"{cut_rows(rows):,} ({cut_rows(rows) / len(rows):.1%})", *readings[split].cells])
+        splits.append(
+            [
+                split,
+                *cells,
+                f"{long_rows(rows, limit):,} ({long_rows(rows, limit) / len(rows):.1%})",
+                *readings[split].cells,
+            ]
+        )
+    done = [
+        f"{split}: {what_was_done(rows, long_texts, limit)}"
+        for split, rows in encoded.items()
+        if long_texts.how != TRUNCATE and long_rows(rows, limit)
+    ]
     if isinstance(corpus["train"]["label"][0], float):
-        notes = [*repeated_rows(corpus, text_columns), *readings["train"].notes("train"), *ranges_of_numbers(corpus)]
+        notes = [
+            *done,
+            *repeated_rows(corpus, text_columns),
+            *readings["train"].notes("train"),
+            *ranges_of_numbers(corpus),
+        ]
         return DataSummary(splits, notes=notes)
     counts = {
         split: Counter(name for label in rows["label"][:] for name in as_list(label)) for split, rows in corpus.items()
@@ -86,7 +107,7 @@ def summarise_labelled(
         for number, name in enumerate(label_names)
     ]
     multi_label = isinstance(corpus["train"]["label"][0], list)
-    notes = [*repeated_rows(corpus, text_columns), *absent_labels(counts, label_names, multi_label)]
+    notes = [*done, *repeated_rows(corpus, text_columns), *absent_labels(counts, label_names, multi_label)]
     return DataSummary(splits, [["number", "label", *corpus], *labels], [*notes, *readings["train"].notes("train")])
 
 
@@ -109,18 +130,21 @@ def summarise_documents(
     return DataSummary(splits, notes=[*repeated_documents(documents), *readings[first].notes(first), share])
 
 
-def tell_of_rows(encoded: Dataset, tokenizer: PreTrainedTokenizerBase, name: str) -> None:
+def tell_of_rows(
+    encoded: Dataset, tokenizer: PreTrainedTokenizerBase, name: str, long_texts: LongTexts = TRUNCATED
+) -> None:
     """Of rows to predict: a line where some are cut, and where they are not of the tokenizer's script."""
     notes = list(Reading(unknown_share(encoded, tokenizer), 0).notes(name))
-    if cut := cut_rows(encoded):
-        limit = tokenizer.model_max_length
-        notes.append(f"{name}: {cut:,} of {len(encoded):,} rows are longer than {limit} tokens, and lose their end")
+    limit = tokenizer.model_max_length
+    if long := long_rows(encoded, limit):
+        done = what_was_done(encoded, long_texts, limit)
+        notes.append(f"{name}: {long:,} of {len(encoded):,} rows are longer than {limit} tokens: {done}")
     if is_first_process():
         print(*notes, sep="\n", end="\n" * bool(notes), flush=True)
 
 
-def cut_rows(encoded: Dataset) -> int:
-    return int((column(encoded, "uncut_length") > column(encoded, "length")).sum())
+def long_rows(encoded: Dataset, limit: int) -> int:
+    return int((column(encoded, "uncut_length") > limit).sum())
 
 
 def is_first_process() -> bool:
