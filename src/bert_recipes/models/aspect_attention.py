@@ -26,6 +26,7 @@ class AspectAttention(torch.nn.Module):
         super().__init__()
         self.asked, self.offered = (torch.nn.Linear(config.hidden_size, config.hidden_size) for _ in range(2))
         self.given = torch.nn.Linear(config.hidden_size, config.hidden_size)
+        self.given.begins_at_zero = True
         self.dropout = torch.nn.Dropout(config.attention_probs_dropout_prob)
 
     def forward(
@@ -61,8 +62,8 @@ class AspectBertForSequenceClassification(BertPreTrainedModel):
     @torch.no_grad()
     def _init_weights(self, module: torch.nn.Module) -> None:
         super()._init_weights(module)
-        if isinstance(module, AspectAttention):
-            torch.nn.init.zeros_(module.given.weight)
+        if getattr(module, "begins_at_zero", False):
+            torch.nn.init.zeros_(module.weight)
 
     def forward(
         self,

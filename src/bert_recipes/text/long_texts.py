@@ -139,10 +139,10 @@ def room_of(whole: BatchEncoding, row: int, texts: list[list[str]], limit: int) 
 
 
 def shared_with_neighbours(scores: np.ndarray) -> np.ndarray:
-    """Scores, with half of a neighbour's added, a quarter of the next one's and so on: a text goes on about an aspect
-    behind the sentence that names it."""
-    places = np.arange(len(scores))
-    return 0.5 ** np.abs(places[:, None] - places) @ (scores - scores.mean())
+    """Scores, with half of that of the sentence before added, a tenth of that of the one behind, and so on by powers:
+    a text goes on about an aspect after the sentence that names it."""
+    distance = np.arange(len(scores))[:, None] - np.arange(len(scores))
+    return np.where(distance >= 0, 0.5, 0.1) ** np.abs(distance) @ (scores - scores.mean())
 
 
 def highest(scores: np.ndarray, tokens: list[int], room: int) -> Iterator[int]:

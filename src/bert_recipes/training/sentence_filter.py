@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 from datasets import Dataset, DatasetDict
 from torch.nn import functional
@@ -32,18 +33,15 @@ def train_filter(
 ) -> LearnedScores:
     """A `SentenceFilter` that starts from the encoder's word embeddings, is trained on the training split, and has the
     lowest loss on the validation split. The first process trains it for all; the random numbers of the run stay."""
-    sentence_filter = SentenceFilter(len(tokenizer), len(label_names))
-    if int(torch.distributed.get_rank() if torch.distributed.is_initialized() else 0) == 0:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            sentence_filter = SentenceFilter(len(tokenizer), len(label_names))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        sentence_filter = SentenceFilter(len(tokenizer), len(label_names))
+        if PartialState().is_main_process:
             if not model_args.from_scratch:
                 encoder, _ = load_model(AutoModel, model_args)
                 sentence_filter.start_from(encoder.get_input_embeddings().weight[: len(tokenizer)])
-            splits = {
-                split: as_ids(corpus[split], tokenizer, text_columns, label_names) for split in ("train", "validation")
-            }
-            fit(sentence_filter, splits["train"], splits["validation"], seed)
+            splits = [as_ids(corpus[split], tokenizer, text_columns, label_names) for split in ("train", "validation")]
+            fit(sentence_filter, *splits, seed)
     (weights,) = broadcast_object_list([sentence_filter.state_dict()])
     sentence_filter.load_state_dict(weights)
     return LearnedScores(sentence_filter, tokenizer)
