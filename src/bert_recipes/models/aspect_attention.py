@@ -17,6 +17,12 @@ class AspectBertConfig(BertConfig):
 
     model_type = "bert_aspect_attention"
 
+    @classmethod
+    def get_config_dict(cls, *args, **kwargs):
+        # peft asks for the config of an adapter's base by this class: a BERT's is one without the layer.
+        config, rest = super().get_config_dict(*args, **kwargs)
+        return config | ({"model_type": cls.model_type} if config.get("model_type") == "bert" else {}), rest
+
 
 class AspectAttention(torch.nn.Module):
     """What the text says of the aspect: the mean of the aspect's token vectors asks the text's tokens, by one head of
