@@ -3,8 +3,8 @@
     python benchmarks/long_texts.py
     python benchmarks/long_texts.py --table
 
-`joined_reviews` asks for the sentiment of one of three reviews, by the aspect 书, 酒店 or 笔记本电脑; most texts are three to
-four times as long as --max_length 64.
+`joined_reviews` asks for the sentiment of one of three reviews, by the aspect 书, 酒店 or 笔记本电脑; most texts are
+three to four times as long as --max_length 64.
 """
 
 from comparing import Comparison, Setting, main

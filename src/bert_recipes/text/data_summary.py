@@ -87,7 +87,7 @@ def summarise_labelled(
             ]
         )
     done = [
-        f"{split}: {what_was_done(rows, long_texts, limit)}"
+        f"{split}: the longer ones {what_was_done(rows, long_texts, limit)}"
         for split, rows in encoded.items()
         if long_texts.how != TRUNCATE and long_rows(rows, limit)
     ]
@@ -138,7 +138,7 @@ def tell_of_rows(
     limit = tokenizer.model_max_length
     if long := long_rows(encoded, limit):
         done = what_was_done(encoded, long_texts, limit)
-        notes.append(f"{name}: {long:,} of {len(encoded):,} rows are longer than {limit} tokens: {done}")
+        notes.append(f"{name}: {long:,} of {len(encoded):,} rows are longer than {limit} tokens, and {done}")
     if is_first_process():
         print(*notes, sep="\n", end="\n" * bool(notes), flush=True)
 

@@ -161,16 +161,16 @@ def token_counts(sentences: list[list[str]], tokenizer: PreTrainedTokenizerBase)
 
 
 def what_was_done(encoded: Dataset, long_texts: LongTexts, limit: int) -> str:
-    """With the rows that are longer than the limit, in words."""
+    """With the rows that are longer than the limit, in words: what they do."""
     if long_texts.how == HEAD_TAIL:
-        return f"the longer ones keep the first quarter and the last three quarters of {limit} tokens"
+        return f"keep the first quarter and the last three quarters of {limit} tokens"
     if long_texts.how == WINDOWS:
         counts = np.array([len(lengths) for lengths in encoded["window_lengths"]])
         many = counts[counts > 1]
         mean = f", {many.mean():.1f} a text" if len(many) else ""
-        return f"the longer ones are read in windows of {limit} tokens{mean}, and their vectors averaged"
+        return f"are read in windows of {limit} tokens{mean}, and their vectors averaged"
     if long_texts.how == SELECT:
         lost = int(np.sum(encoded["unmentioned"]))
         fallback = f"; of {lost:,} no sentence mentions the aspect: they keep their beginning" if lost else ""
-        return f"the longer ones keep the sentences with the highest scores ({long_texts.by}) that fit{fallback}"
-    return "the longer ones lose their end"
+        return f"keep the sentences with the highest scores ({long_texts.by}) that fit{fallback}"
+    return "lose their end"
