@@ -6,7 +6,7 @@ accelerate launch recipes/finetune.py --config recipes/configs/title_text.yaml -
 
 from bert_recipes.arguments.classifier import FinetuneArguments
 from bert_recipes.arguments.data import LabelledDataArguments
-from bert_recipes.arguments.model import ModelArguments
+from bert_recipes.arguments.model import ClassifierModelArguments
 from bert_recipes.arguments.parse import parse
 from bert_recipes.models.classifiers import load_classifier
 from bert_recipes.results.baseline import mark_to_beat
@@ -20,7 +20,9 @@ from bert_recipes.training.trainer import train_and_evaluate
 
 
 def main(argv=None):
-    model_args, data_args, training_args = parse(ModelArguments, LabelledDataArguments, FinetuneArguments, argv=argv)
+    model_args, data_args, training_args = parse(
+        ClassifierModelArguments, LabelledDataArguments, FinetuneArguments, argv=argv
+    )
 
     # Data: text -> token ids; the label list comes from the training split alone.
     data = load_classification_data(model_args, data_args, training_args.seed, training_args.do_train)
@@ -34,7 +36,12 @@ def main(argv=None):
 
     # Model: the pretrained encoder with a new head; every weight moves, unless --freeze_encoder.
     model = load_classifier(
-        model_args, data.label_names, data.problem_type, training_args.freeze_encoder, training_args.do_train
+        model_args,
+        data.label_names,
+        data.problem_type,
+        training_args.freeze_encoder,
+        training_args.do_train,
+        data.long_texts,
     )
 
     # Train, end with the checkpoint that the validation split likes best, and look at the test split once.

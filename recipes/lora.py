@@ -6,7 +6,7 @@ accelerate launch recipes/lora.py --model_name_or_path outputs/mlm_pretrain --lo
 
 from bert_recipes.arguments.classifier import LoraArguments
 from bert_recipes.arguments.data import LabelledDataArguments
-from bert_recipes.arguments.model import ModelArguments
+from bert_recipes.arguments.model import ClassifierModelArguments
 from bert_recipes.arguments.parse import parse
 from bert_recipes.models.adapters import add_lora, save_lora
 from bert_recipes.models.classifiers import load_classifier
@@ -21,7 +21,9 @@ from bert_recipes.training.trainer import train_and_evaluate
 
 
 def main(argv=None):
-    model_args, data_args, training_args = parse(ModelArguments, LabelledDataArguments, LoraArguments, argv=argv)
+    model_args, data_args, training_args = parse(
+        ClassifierModelArguments, LabelledDataArguments, LoraArguments, argv=argv
+    )
 
     # Data: the same task, text and splits as finetune.py.
     data = load_classification_data(model_args, data_args, training_args.seed, training_args.do_train)
@@ -35,7 +37,10 @@ def main(argv=None):
 
     # Model: adapters beside the frozen projections; head and pooler are new, so they train in full.
     model = add_lora(
-        load_classifier(model_args, data.label_names, data.problem_type, train=training_args.do_train), training_args
+        load_classifier(
+            model_args, data.label_names, data.problem_type, False, training_args.do_train, data.long_texts
+        ),
+        training_args,
     )
 
     # Train and test; then the adapter goes to adapter/, and the model with the adapter merged in stands alone.

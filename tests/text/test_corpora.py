@@ -35,6 +35,7 @@ def builtin():
     arguments["peoples_daily_titles"] = LabelledDataArguments(
         dataset_name="peoples_daily_titles", text_columns="title,text"
     )
+    arguments["joined_reviews"] = LabelledDataArguments(dataset_name="joined_reviews", text_columns="aspect,text")
     labelled = {name: load_corpus(data_args) for name, data_args in arguments.items()}
     return labelled | {name: load_builtin(name) for name in ("peoples_daily", "peoples_daily_ner")}
 
@@ -61,7 +62,7 @@ def pairs_of_splits():
 def test_no_text_stands_in_two_splits(builtin, name):
     splits = builtin[name]
     for here, there in pairs_of_splits():
-        for column in set(splits["train"].column_names) - {"label", "entities"}:
+        for column in set(splits["train"].column_names) - {"label", "entities", "aspect"}:
             assert not leaks(splits[here][column], splits[there][column]), (here, there, column)
 
 
@@ -112,6 +113,7 @@ def test_sizes_and_labels(builtin):
         "review_domains": (13740, 1574, 1705),
         "laptop_reviews": (4647, 465, 552),
         "reviews_to_laptop": (9093, 1109, 552),
+        "joined_reviews": (9276, 1173, 1092),
         "peoples_daily": (15278, 1917, 1948),
         "peoples_daily_titles": (1061, 107, 131),
         "peoples_daily_ner": (15278, 1917, 1948),
@@ -127,6 +129,25 @@ def test_sizes_and_labels(builtin):
     assert Counter(builtin["reviews"]["test"]["label"]) == {"negative": 933, "positive": 772}
     assert Counter(builtin["review_domains"]["test"]["label"]) == {"book": 364, "hotel": 789, "laptop": 552}
     assert Counter(builtin["peoples_daily_titles"]["test"]["label"]) == {"domestic": 86, "foreign": 45}
+
+
+def test_joined_reviews_ask_for_one_of_three(builtin):
+    labels = dict(zip(builtin["reviews"]["test"]["text"], builtin["reviews"]["test"]["label"], strict=True))
+    domains = dict(
+        zip(builtin["review_domains"]["test"]["text"], builtin["review_domains"]["test"]["label"], strict=True)
+    )
+    aspects = {"book": "书", "hotel": "酒店", "laptop": "笔记本电脑"}
+    rows = builtin["joined_reviews"]["test"]
+    by_text = {}
+    for aspect, text, label in zip(rows["aspect"], rows["text"], rows["label"], strict=True):
+        by_text.setdefault(text, {})[aspect] = label
+    assert all(answers.keys() == set(aspects.values()) for answers in by_text.values())
+    seen = set()
+    for text, answers in list(by_text.items())[:40]:
+        inside = [review for review in labels if review in text and len(review) > 20]
+        assert all(answers[aspects[domains[review]]] == labels[review] for review in inside)
+        seen.add(tuple(sorted(aspects[domains[review]] for review in inside if text.startswith(review))))
+    assert {(aspect,) for aspect in aspects.values()} <= seen  # each of them comes first in some texts
 
 
 def test_the_first_evaluation_rows_have_every_class(builtin):

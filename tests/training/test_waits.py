@@ -61,10 +61,11 @@ def trainer_of(stage, folder, model_args, **given):
         "per_device_train_batch_size": 8, **given,
     }  # fmt: skip
     limits = {"max_train_samples": 200, "max_eval_samples": 30}
-    if stage == "finetune":
+    if stage in ("finetune", "windows"):
         args = FinetuneArguments(output_dir=str(folder), **given)
-        data = load_classification_data(model_args, LabelledDataArguments(max_length=64, **limits), seed=1)
-        model = load_classifier(model_args, data.label_names)
+        reading = {"max_length": 64, "long_text": "windows" if stage == "windows" else None}
+        data = load_classification_data(model_args, LabelledDataArguments(**reading, **limits), seed=1)
+        model = load_classifier(model_args, data.label_names, long_texts=data.long_texts)
         return classifier_trainer(model, args, data.tokenizer, data.encoded)
     if stage == "ner":
         args = NerArguments(output_dir=str(folder), **given)
@@ -78,7 +79,7 @@ def trainer_of(stage, folder, model_args, **given):
 
 
 @pytest.mark.parametrize("accumulation", [1, 2])
-@pytest.mark.parametrize("stage", ["mlm", "packed", "nsp", "finetune", "ner"])
+@pytest.mark.parametrize("stage", ["mlm", "packed", "nsp", "finetune", "windows", "ner"])
 def test_ten_steps_wait_for_nothing(tmp_path, tiny_model, stage, accumulation):
     model_args = ModelArguments(str(tiny_model))
     trainer = trainer_of(stage, tmp_path, model_args, use_cpu=True, gradient_accumulation_steps=accumulation)
@@ -101,7 +102,7 @@ def test_the_count_of_waits_finds_them():
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("stage", ["mlm", "packed", "nsp", "finetune"])
+@pytest.mark.parametrize("stage", ["mlm", "packed", "nsp", "finetune", "windows"])
 def test_ten_steps_on_a_gpu_wait_for_nothing(tmp_path, tiny_model, stage):
     class Forbid(TrainerCallback):
         def on_step_end(self, args, state, control, **kwargs):

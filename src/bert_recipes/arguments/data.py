@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from ..run.errors import UserError
 from .columns import ColumnArguments, split_names
+from .long_texts import LongTextArguments
 from .problems import PROBLEM_TYPES, REGRESSION
 
 
@@ -16,8 +17,8 @@ class DataArguments(ColumnArguments):
     dataset_name: str | None = field(
         default=None,
         metadata={
-            "help": "reviews, review_domains, reviews_to_laptop, laptop_reviews, peoples_daily, peoples_daily_titles, "
-            "or a Hub id; reviews where no --train_file is given"
+            "help": "reviews, review_domains, reviews_to_laptop, laptop_reviews, joined_reviews, peoples_daily, "
+            "peoples_daily_titles, or a Hub id; reviews where no --train_file is given"
         },
     )
     dataset_config_name: str | None = field(
@@ -62,7 +63,7 @@ class DataArguments(ColumnArguments):
 
 
 @dataclass
-class LabelledDataArguments(DataArguments):
+class LabelledDataArguments(LongTextArguments, DataArguments):
     test_file: str | None = field(
         default=None, metadata={"help": "where it is left out, a tenth of the training rows is held out"}
     )
@@ -98,5 +99,6 @@ class LabelledDataArguments(DataArguments):
             raise UserError(f"{named} is for classes: --problem_type regression has numbers, leave one of them out")
         if (self.label_names or self.label_names_file) and len(split_names(self.label_column)) > 1:
             raise UserError(f"{named}: the classes of several label columns have the columns' names: leave it out")
+        self.check_long_text(self.text_column_names)
         if self.max_length < 8:
             raise UserError(f"--max_length {self.max_length}: must be 8 or more")

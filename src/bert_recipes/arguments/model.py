@@ -19,3 +19,11 @@ class CheckpointArguments:
 @dataclass
 class ModelArguments(CheckpointArguments):
     from_scratch: bool = field(default=False, metadata={"help": "the same architecture from random weights"})
+
+
+@dataclass
+class ClassifierModelArguments(ModelArguments):
+    aspect_attention: bool = field(
+        default=False,
+        metadata={"help": "one more layer, which attends from the first text of a pair, an aspect, to the second"},
+    )

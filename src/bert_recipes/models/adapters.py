@@ -20,7 +20,9 @@ from transformers import (
 from ..arguments.adapters import AdapterArguments
 from ..arguments.model import CheckpointArguments
 from ..run.errors import UserError
+from .aspect_attention import AspectBertConfig, AspectBertForSequenceClassification
 from .pretrained import load_config, load_model
+from .reading import save_reading
 from .tokenization import load_tokenizer
 
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -69,9 +71,11 @@ def save_lora(model: PeftModel, tokenizer: PreTrainedTokenizerBase, args: Traini
     model.save_pretrained(adapter_dir)
     model.get_base_model().config.save_pretrained(adapter_dir)
     tokenizer.save_pretrained(adapter_dir)
+    save_reading(model, adapter_dir)
     if args.merge:
         copy.deepcopy(model).merge_and_unload().save_pretrained(args.output_dir)
         tokenizer.save_pretrained(args.output_dir)
+        save_reading(model, Path(args.output_dir))
 
 
 def is_adapter(folder: Path) -> bool:
@@ -84,8 +88,11 @@ def load_adapted(
     """The base model that an adapter's folder names, with the adapter and its head on it; and the tokenizer."""
     folder = Path(model_args.model_name_or_path)
     base_args = base_of_adapter(folder, model_args)
+    config = config_of_adapter(model_args)
+    of_aspects = config.model_type == AspectBertConfig.model_type  # its base is a BERT without the layer
+    auto_class = AspectBertForSequenceClassification if of_aspects else AutoModelForSequenceClassification
     # AutoPeftModel would want the label maps again.
-    base, _ = load_model(auto_class, base_args, config=config_of_adapter(model_args))
+    base, _ = load_model(auto_class, base_args, config=config)
     return PeftModel.from_pretrained(base, folder), load_tokenizer(model_args if is_whole(folder) else base_args)
 
 

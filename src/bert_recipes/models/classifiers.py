@@ -12,8 +12,11 @@ from transformers import AutoModelForSequenceClassification, PretrainedConfig, P
 from ..arguments.model import CheckpointArguments, ModelArguments
 from ..arguments.problems import REGRESSION, SINGLE_LABEL
 from ..run.errors import UserError
+from ..text.long_texts import TRUNCATED, LongTexts
 from .adapters import is_adapter, load_adapted
+from .aspect_attention import AspectBertForSequenceClassification, with_aspect_attention
 from .pretrained import HEAD, load_config, load_model, new_parts, say_what_is_new, with_names_of_today
+from .reading import read_as_trained, read_so
 from .tokenization import load_tokenizer
 
 CLASSIFIER = "ForSequenceClassification"  # how the names of such classes end
@@ -25,6 +28,7 @@ def load_classifier(
     problem_type: str = SINGLE_LABEL,
     freeze_encoder: bool = False,
     train: bool = True,
+    long_texts: LongTexts = TRUNCATED,
 ) -> PreTrainedModel:
     """The encoder with a head for `label_names`, in fp32 whatever the checkpoint's files hold.
 
@@ -32,7 +36,7 @@ def load_classifier(
     order). `freeze_encoder` leaves the head and the pooler to train, and nothing else. Raises `UserError` where nothing
     is to `train` and the head would be new.
     """
-    name = model_args.model_name_or_path
+    name, aspect_attention = model_args.model_name_or_path, getattr(model_args, "aspect_attention", False)
     labels = {
         "id2label": dict(enumerate(label_names)),
         "label2id": {label: index for index, label in enumerate(label_names)},
@@ -40,9 +44,14 @@ def load_classifier(
     }
     if model_args.from_scratch:
         config = load_config(model_args, **labels)
+        if aspect_attention:
+            config = with_aspect_attention(config)
         model = with_names_of_today(AutoModelForSequenceClassification.from_config(config, dtype=torch.float32))
     else:
-        model, loading = load_model(AutoModelForSequenceClassification, model_args, **labels)
+        if aspect_attention:
+            labels = {"config": with_aspect_attention(load_config(model_args, **labels))}
+        auto_class = AspectBertForSequenceClassification if aspect_attention else AutoModelForSequenceClassification
+        model, loading = load_model(auto_class, model_args, **labels)
         head = f"head for the labels {shorten(label_names)}"
         new = new_parts(model, loading, head)
         if trained_labels(load_config(model_args), problem_type) != list(label_names) and head not in new:
@@ -57,7 +66,7 @@ def load_classifier(
     if freeze_encoder:
         for parameter_name, parameter in model.base_model.named_parameters():
             parameter.requires_grad = parameter_name.startswith("pooler.")
-    return model
+    return read_so(model, long_texts)
 
 
 def trained_labels(config: PretrainedConfig, problem_type: str) -> list[str] | None:
@@ -110,7 +119,9 @@ def load_trained_classifier(model_args: CheckpointArguments) -> tuple[PreTrained
     adapter or of a LoRA run's checkpoint, or a Hub id."""
     name = model_args.model_name_or_path
     if is_adapter(Path(name)):
-        return load_adapted(model_args)
+        model, tokenizer = load_adapted(model_args)
+        read_so(model.get_base_model(), read_as_trained(model.config, model_args, tokenizer))
+        return model, tokenizer
     architecture = (load_config(model_args).architectures or ["none"])[0]
     if not architecture.endswith(CLASSIFIER):
         raise UserError(
@@ -122,4 +133,5 @@ def load_trained_classifier(model_args: CheckpointArguments) -> tuple[PreTrained
         raise UserError(
             f"--model_name_or_path {name}: its file has no {' and no '.join(new)}, so it can't label a text"
         )
-    return model, load_tokenizer(model_args)
+    tokenizer = load_tokenizer(model_args)
+    return read_so(model, read_as_trained(model.config, model_args, tokenizer)), tokenizer

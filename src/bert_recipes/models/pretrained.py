@@ -24,7 +24,7 @@ EMBEDDED_MODELS = Path(__file__).parents[1] / "assets"
 WRAPPERS = r"^(?:(?:module|_orig_mod)\.)+"
 SIZES = ("_size", "_embeddings", "dim")  # how the names of a config's sizes end
 HEAD, POOLER = "head", "pooler"
-PARTS = {"cls.seq_relationship": "next-sentence head", "pooler": POOLER}
+PARTS = {"cls.seq_relationship": "next-sentence head", "pooler": POOLER, "aspect_attention": "aspect attention"}
 
 
 def resolve(model_name_or_path: str) -> str:

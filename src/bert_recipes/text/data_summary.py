@@ -14,12 +14,15 @@ import numpy as np
 from datasets import Dataset, DatasetDict
 from transformers import PreTrainedTokenizerBase
 
+from ..arguments.long_texts import HEAD_TAIL, SELECT, TRUNCATE, WINDOWS
 from ..run.errors import tell
 from ..run.tables import Table, as_markdown, print_table
 from .encoding import join_columns
 from .labels import as_list
+from .long_texts import TRUNCATED, LongTexts, count_what_was_done, what_was_done
 from .masking import VALIDATION_MLM_PROBABILITY, MaskedChunks, column
 from .repeats import repeated_documents, repeated_rows
+from .sentences import WORD
 from .streaming import StreamedChunks
 
 # The embedded Chinese vocabulary reads 0.1 % of the reviews' tokens as [UNK], and two fifths of a text in traditional
@@ -31,10 +34,9 @@ MOST_UNKNOWN = 0.02  # of the tokens
 MOST_TOKENS = 2.0  # a word
 SAMPLED_TEXTS, SAMPLED_CHARACTERS = 300, 500  # of a split, and of each text: a word's tokens to two digits
 WIDEST_SPREAD = 10  # standard deviation of a regression's labels
+# The column of rows that are longer than the limit.
+WHAT_BEFALLS = {TRUNCATE: "cut at", HEAD_TAIL: "cut at", WINDOWS: "longer than", SELECT: "longer than"}
 NAMED_LABELS = 6  # in a line on the screen
-# Scripts that set no spaces between words: a character stands for a word.
-UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
-WORD = re.compile(f"[{UNSPACED}]|[^\\W{UNSPACED}]+")
 BETWEEN_WORDS = re.compile(r"[\W_]+")
 
 
@@ -68,18 +70,37 @@ def summarise_labelled(
     tokenizer: PreTrainedTokenizerBase,
     text_columns: list[str],
     label_names: Sequence[str],
+    long_texts: LongTexts = TRUNCATED,
 ) -> DataSummary:
     """Of a classifier's splits, as text (`corpus`) and as token ids (`encoded`, of `encode_texts`)."""
-    heading = ["rows", "median tokens", "95 %", "longest", f"cut at {tokenizer.model_max_length}"]
+    limit = tokenizer.model_max_length
+    heading = ["rows", "median tokens", "95 %", "longest", f"{WHAT_BEFALLS[long_texts.how]} {limit}"]
     splits = [["", *heading, *Reading.heading]]
     readings = {split: read(corpus[split], rows, tokenizer, text_columns) for split, rows in encoded.items()}
     for split, rows in encoded.items():
         lengths = column(rows, "uncut_length")
         median, most = np.percentile(lengths, [50, 95])
         cells = [f"{len(rows):,}", f"{median:,.0f}", f"{most:,.0f}", f"{lengths.max():,}"]
-        splits.append([split, *cells, f"{cut_rows(rows):,} ({cut_rows(rows) / len(rows):.1%})", *readings[split].cells])
+        splits.append(
+            [
+                split,
+                *cells,
+                f"{long_rows(rows, limit):,} ({long_rows(rows, limit) / len(rows):.1%})",
+                *readings[split].cells,
+            ]
+        )
+    done = [
+        f"{split}: the longer ones {what_was_done(count_what_was_done(rows, long_texts), long_texts, limit)}"
+        for split, rows in encoded.items()
+        if long_texts.how != TRUNCATE and long_rows(rows, limit)
+    ]
     if isinstance(corpus["train"]["label"][0], float):
-        notes = [*repeated_rows(corpus, text_columns), *readings["train"].notes("train"), *ranges_of_numbers(corpus)]
+        notes = [
+            *done,
+            *repeated_rows(corpus, text_columns),
+            *readings["train"].notes("train"),
+            *ranges_of_numbers(corpus),
+        ]
         return DataSummary(splits, notes=notes)
     counts = {
         split: Counter(name for label in rows["label"][:] for name in as_list(label)) for split, rows in corpus.items()
@@ -89,7 +110,7 @@ def summarise_labelled(
         for number, name in enumerate(label_names)
     ]
     multi_label = isinstance(corpus["train"]["label"][0], list)
-    notes = [*repeated_rows(corpus, text_columns), *absent_labels(counts, label_names, multi_label)]
+    notes = [*done, *repeated_rows(corpus, text_columns), *absent_labels(counts, label_names, multi_label)]
     return DataSummary(splits, [["number", "label", *corpus], *labels], [*notes, *readings["train"].notes("train")])
 
 
@@ -114,24 +135,27 @@ def summarise_documents(
 
 class RowsRead:
     """How a tokenizer reads the rows of a file to predict, told block by block: after the first one, where the text is
-    not of its script; after the last one, how many rows are cut."""
+    not of its script; after the last one, how many rows are longer than the model reads, and what is done with them."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, name: str):
-        self.tokenizer, self.name, self.rows, self.cut = tokenizer, name, 0, 0
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, name: str, long_texts: LongTexts = TRUNCATED):
+        self.tokenizer, self.name, self.long_texts = tokenizer, name, long_texts
+        self.rows, self.long, self.done = 0, 0, Counter()
 
     def add(self, encoded: Dataset, more: bool) -> None:
         if not self.rows:
             where = f"{self.name}, its first {len(encoded):,} rows" if more else self.name
             for note in Reading(unknown_share(encoded, self.tokenizer), 0).notes(where):
                 tell(note)
-        self.rows, self.cut = self.rows + len(encoded), self.cut + cut_rows(encoded)
-        if self.cut and not more:
-            limit = self.tokenizer.model_max_length
-            tell(f"{self.name}: {self.cut:,} of {self.rows:,} rows are longer than {limit} tokens, and lose their end")
+        limit = self.tokenizer.model_max_length
+        self.rows, self.long = self.rows + len(encoded), self.long + long_rows(encoded, limit)
+        self.done += count_what_was_done(encoded, self.long_texts)
+        if self.long and not more:
+            done = what_was_done(self.done, self.long_texts, limit)
+            tell(f"{self.name}: {self.long:,} of {self.rows:,} rows are longer than {limit} tokens, and {done}")
 
 
-def cut_rows(encoded: Dataset) -> int:
-    return int((column(encoded, "uncut_length") > column(encoded, "length")).sum())
+def long_rows(encoded: Dataset, limit: int) -> int:
+    return int((column(encoded, "uncut_length") > limit).sum())
 
 
 def is_first_process() -> bool:

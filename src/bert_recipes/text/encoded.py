@@ -27,6 +27,7 @@ class EncodedTexts(torch.utils.data.Dataset):
         self.lists = {name: FlatLists(table[name]) for name in self.fillings if name in table.column_names}
         self.has_mask = "attention_mask" in tokenizer.model_input_names
         self.pads_left = tokenizer.padding_side == "left"
+        self.windows = FlatLists(table["window_lengths"]) if "window_lengths" in table.column_names else None
         self.labels = labels_of(table) if "labels" in table.column_names else None
 
     def __len__(self) -> int:
@@ -55,14 +56,22 @@ class EncodedTexts(torch.utils.data.Dataset):
     def __getitems__(self, indices: Sequence[int]) -> Batch:
         """`input_ids`, `attention_mask` and what else the model reads, int64, shape (rows, length), `length` a multiple
         of `flat.PAD_TO_MULTIPLE_OF`; `labels`, shape (rows,), int64 or of a regression float32, of several labels a row
-        shape (rows, classes), float32. `num_tokens` is their number without padding."""
+        shape (rows, classes), float32. `num_tokens` is their number without padding.
+
+        Of rows of windows a window is a line of `input_ids`, shape (windows, length); `text_of_window`, shape
+        (windows,), counts the rows from 0, and `windows_of_text`, shape (rows,), is how many windows each has.
+        """
         indices = np.asarray(indices)
-        lengths = self.lengths[indices]
+        lengths, batch = self.lengths[indices], {}
+        if self.windows is not None:
+            windows = self.windows.pieces(self.rows[indices])
+            lengths, counts = side_by_side(windows), np.array(list(map(len, windows)))
+            batch = {"text_of_window": np.repeat(np.arange(len(counts)), counts), "windows_of_text": counts}
         longest = padded_length(lengths)
         inside = np.arange(longest) < lengths[:, None]
         if self.pads_left:
             inside = inside[:, ::-1]
-        batch = {
+        batch |= {
             name: pad(side_by_side(lists.pieces(self.rows[indices])), inside, self.fillings[name])
             for name, lists in self.lists.items()
         }

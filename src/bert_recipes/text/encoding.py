@@ -11,45 +11,33 @@ from datasets import Dataset, DatasetDict
 from tokenizers import BertWordPieceTokenizer
 from transformers import BertTokenizer, PreTrainedTokenizerBase
 
+from .long_texts import TRUNCATED, LongTexts
+
 
 def encode_texts(
     corpus: DatasetDict | Dataset,
     tokenizer: PreTrainedTokenizerBase,
     text_columns: Sequence[str],
     label_names: Sequence[str] | None = None,
+    long_texts: LongTexts = TRUNCATED,
 ) -> DatasetDict | Dataset:
     """Encode one text column, or two as a pair (`[CLS] first [SEP] second [SEP]`, told apart by `token_type_ids`).
 
-    Above `tokenizer.model_max_length` tokens a text loses its end, a pair the end of its longer text. Columns of the
-    result: what the tokenizer gives, `length`, `uncut_length` (before the cut), and with `label_names` `labels`: an
-    index, or for lists of labels a float 0/1 vector of their number.
+    Above `tokenizer.model_max_length` tokens a text is read as `long_texts` says; by default it loses its end, a pair
+    the end of its longer text. Columns of the result: what the tokenizer gives, `length`, `uncut_length` (before the
+    cut), and with `label_names` `labels`: an index, or for lists of labels a float 0/1 vector of their number. Of
+    windows, which stand side by side in a row, also `window_lengths`.
     """
     label_ids = {name: index for index, name in enumerate(label_names or ())}
 
     def encode(rows: dict[str, list]) -> dict[str, list]:
-        texts = [rows[name] for name in text_columns]
-        encoded = tokenizer(*texts, truncation="longest_first", return_attention_mask=False)
-        encoded["length"] = [len(input_ids) for input_ids in encoded["input_ids"]]
-        encoded["uncut_length"] = uncut_lengths(tokenizer, texts, encoded["length"])
+        encoded = long_texts.encode(tokenizer, [rows[name] for name in text_columns])
         if label_ids:
             encoded["labels"] = [label_vector(label, label_ids) for label in rows["label"]]
-        return dict(encoded)
+        return encoded
 
     columns = corpus["train"].column_names if isinstance(corpus, DatasetDict) else corpus.column_names
     return corpus.map(encode, batched=True, remove_columns=columns, desc="Tokenizing")
-
-
-def uncut_lengths(tokenizer: PreTrainedTokenizerBase, texts: list[list[str]], lengths: list[int]) -> list[int]:
-    """Tokens of each text or pair as it is written. Those that fill the limit are encoded once more, without it: what
-    the model sees stays the library's own cut."""
-    full = [row for row, length in enumerate(lengths) if length >= tokenizer.model_max_length]
-    uncut = list(lengths)
-    if full:
-        columns = ([column[row] for row in full] for column in texts)
-        encoded = tokenizer(*columns, truncation=False, return_attention_mask=False, verbose=False)
-        for row, input_ids in zip(full, encoded["input_ids"], strict=True):
-            uncut[row] = len(input_ids)
-    return uncut
 
 
 def label_vector(label: str | list[str] | float, label_ids: dict[str, int]) -> int | list[float] | float:

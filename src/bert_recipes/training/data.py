@@ -6,14 +6,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from datasets import DatasetDict
-from transformers import PreTrainedTokenizerBase
+from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 from ..arguments.columns import split_names
 from ..arguments.data import DataArguments, LabelledDataArguments
+from ..arguments.long_texts import ENCODER, LEARNED, SELECT, TRUNCATE, WINDOWS
 from ..arguments.mlm import MlmArguments
 from ..arguments.model import ModelArguments
 from ..arguments.problems import MULTI_LABEL, REGRESSION, SINGLE_LABEL
-from ..models.classifiers import names_as_trained
+from ..models.aspect_attention import with_aspect_attention
+from ..models.classifiers import names_as_trained, trained_labels
+from ..models.pretrained import load_config
+from ..models.reading import by_encoder, read_as_trained
 from ..models.tokenization import load_or_train_tokenizer, load_tokenizer
 from ..run.errors import UserError
 from ..text.chunks import chunk_documents
@@ -22,8 +26,10 @@ from ..text.data_summary import DataSummary, summarise_documents, summarise_labe
 from ..text.documents import load_documents, load_validation, texts_of_file
 from ..text.encoding import encode_texts, sort_by_length
 from ..text.labels import given_label_names, label_names
+from ..text.long_texts import LongTexts
 from ..text.masking import IGNORED, VALIDATION_MLM_PROBABILITY, MaskedChunks, MaskedPairs
 from ..text.streaming import StreamedChunks
+from .sentence_filter import train_filter
 
 
 @dataclass
@@ -37,6 +43,7 @@ class ClassificationData:
     label_names: list[str]
     problem_type: str
     summary: DataSummary
+    long_texts: LongTexts
 
 
 def load_classification_data(
@@ -54,10 +61,52 @@ def load_classification_data(
     tokenizer = load_tokenizer(model_args)
     # Saved with the model: predict.py and a pipeline cut texts where training did.
     tokenizer.model_max_length = min(data_args.max_length, tokenizer.model_max_length)
-    encoded = encode_texts(corpus, tokenizer, data_args.text_column_names, names)
-    summary = summarise_labelled(corpus, encoded, tokenizer, data_args.text_column_names, names)
+    columns = data_args.text_column_names
+    long_texts = choose_reading(model_args, data_args, corpus, tokenizer, names, seed, train)
+    encoded = encode_texts(corpus, tokenizer, columns, names, long_texts)
+    summary = summarise_labelled(corpus, encoded, tokenizer, columns, names, long_texts)
     summary.show()
-    return ClassificationData(corpus, encoded, tokenizer, data_args.text_column_names, names, problem_type, summary)
+    return ClassificationData(corpus, encoded, tokenizer, columns, names, problem_type, summary, long_texts)
+
+
+def choose_reading(
+    model_args: ModelArguments,
+    data_args: LabelledDataArguments,
+    corpus: DatasetDict,
+    tokenizer: PreTrainedTokenizerBase,
+    label_names: list[str],
+    seed: int,
+    train: bool,
+) -> LongTexts:
+    """How long texts are read: as --long_text says, or a checkpoint that is a classifier. A filter is trained here,
+    unless nothing is to `train`."""
+    config = load_config(model_args)
+    as_trained = not model_args.from_scratch and trained_labels(config, config.problem_type) is not None
+    if as_trained and (data_args.long_text is None or not train):
+        long_texts = read_as_trained(config, model_args, tokenizer)
+    elif data_args.select_by == LEARNED:
+        score = train_filter(corpus, tokenizer, data_args.text_column_names, label_names, model_args, seed)
+        long_texts = LongTexts(SELECT, LEARNED, score=score)
+    elif data_args.select_by == ENCODER:
+        long_texts = by_encoder(model_args)
+    else:
+        long_texts = LongTexts(data_args.long_text or TRUNCATE, data_args.select_by)
+    if getattr(model_args, "aspect_attention", False):
+        check_aspect_attention(config, data_args, long_texts)
+    return long_texts
+
+
+def check_aspect_attention(config: PretrainedConfig, data_args: LabelledDataArguments, long_texts: LongTexts) -> None:
+    with_aspect_attention(config)
+    if len(data_args.text_column_names) == 1:
+        raise UserError(
+            f"--aspect_attention looks from an aspect to a text, and --text_columns {data_args.text_columns} has no "
+            "aspect: name two columns such as aspect,text"
+        )
+    if long_texts.how == WINDOWS:
+        raise UserError(
+            "--aspect_attention reads one text, and --long_text windows makes several: leave one of them out"
+        )
 
 
 def problem_type_of(corpus: DatasetDict, data_args: LabelledDataArguments) -> str:

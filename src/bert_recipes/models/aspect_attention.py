@@ -1,0 +1,104 @@
+"""BERT for a pair of an aspect and a text, with one more attention layer between the two."""
+
+from __future__ import annotations
+
+import torch
+from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
+from torch.nn import functional
+from transformers import AutoConfig, AutoModelForSequenceClassification, BertConfig, BertModel, PretrainedConfig
+from transformers.modeling_outputs import SequenceClassifierOutput
+from transformers.models.bert.modeling_bert import BertPreTrainedModel
+
+from ..run.errors import UserError
+
+
+class AspectBertConfig(BertConfig):
+    """A type of its own: transformers alone refuses such a model, where it would leave the layer out of a BERT."""
+
+    model_type = "bert_aspect_attention"
+
+    @classmethod
+    def get_config_dict(cls, *args, **kwargs):
+        # peft asks for the config of an adapter's base by this class: a BERT's is one without the layer.
+        config, rest = super().get_config_dict(*args, **kwargs)
+        return config | ({"model_type": cls.model_type} if config.get("model_type") == "bert" else {}), rest
+
+
+class AspectAttention(torch.nn.Module):
+    """What the text says of the aspect: the mean of the aspect's token vectors asks the text's tokens, by one head of
+    attention. It begins at zero, so that training starts from BERT as it is."""
+
+    def __init__(self, config: BertConfig):
+        super().__init__()
+        self.asked, self.offered = (torch.nn.Linear(config.hidden_size, config.hidden_size) for _ in range(2))
+        self.given = torch.nn.Linear(config.hidden_size, config.hidden_size)
+        self.given.begins_at_zero = True
+        self.dropout = torch.nn.Dropout(config.attention_probs_dropout_prob)
+
+    def forward(
+        self, states: torch.Tensor, token_type_ids: torch.Tensor | None, attention_mask: torch.Tensor | None
+    ) -> torch.Tensor:
+        """States of shape (rows, length, width), token type 0 of the aspect and 1 of the text -> (rows, width)."""
+        inside = torch.ones_like(states[..., 0]) if attention_mask is None else attention_mask.to(states.dtype)
+        types = torch.zeros_like(inside) if token_type_ids is None else token_type_ids.to(states.dtype)
+        of_aspect = inside * (1 - types)
+        aspect = (states * of_aspect[..., None]).sum(1) / of_aspect.sum(1, keepdim=True)
+        keys = (inside * types).bool()
+        keys[:, 0] = True  # [CLS], so that a text alone has something to look at, too
+        scores = (self.offered(states) @ self.asked(aspect)[..., None])[..., 0] / states.shape[-1] ** 0.5
+        weights = self.dropout(scores.float().masked_fill(~keys, -torch.inf).softmax(-1).to(states.dtype))
+        return self.given((weights[:, None] @ states)[:, 0])
+
+
+class AspectBertForSequenceClassification(BertPreTrainedModel):
+    """`BertForSequenceClassification` whose head reads the pooled vector plus what `AspectAttention` finds."""
+
+    config_class = AspectBertConfig
+
+    def __init__(self, config: AspectBertConfig):
+        super().__init__(config)
+        self.num_labels = config.num_labels
+        self.bert = BertModel(config)
+        self.aspect_attention = AspectAttention(config)
+        dropout = config.classifier_dropout
+        self.dropout = torch.nn.Dropout(config.hidden_dropout_prob if dropout is None else dropout)
+        self.classifier = torch.nn.Linear(config.hidden_size, config.num_labels)
+        self.post_init()
+
+    @torch.no_grad()
+    def _init_weights(self, module: torch.nn.Module) -> None:
+        super()._init_weights(module)
+        if getattr(module, "begins_at_zero", False):
+            torch.nn.init.zeros_(module.weight)
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        **kwargs,
+    ) -> SequenceClassifierOutput:
+        """As `BertForSequenceClassification`; single-label, with the mean cross-entropy as the loss."""
+        outputs = self.bert(input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids, **kwargs)
+        found = self.aspect_attention(outputs["last_hidden_state"], token_type_ids, attention_mask)
+        logits = self.classifier(self.dropout(outputs["pooler_output"] + found))
+        loss = None if labels is None else functional.cross_entropy(logits, labels)
+        return SequenceClassifierOutput(
+            loss=loss, logits=logits, hidden_states=outputs.hidden_states, attentions=outputs.attentions
+        )
+
+
+AutoConfig.register(AspectBertConfig.model_type, AspectBertConfig)
+AutoModelForSequenceClassification.register(AspectBertConfig, AspectBertForSequenceClassification)
+TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING[AspectBertConfig.model_type] = ["query", "value"]
+
+
+def with_aspect_attention(config: PretrainedConfig) -> AspectBertConfig:
+    """The config of the same encoder with the layer. Raises `UserError` where it is no BERT."""
+    if config.model_type not in (BertConfig.model_type, AspectBertConfig.model_type):
+        raise UserError(
+            f"--aspect_attention is for BERT, and this model is of type {config.model_type}: leave it out, the pair is "
+            "read by the encoder's own attention"
+        )
+    return AspectBertConfig.from_dict({**config.to_dict(), "model_type": AspectBertConfig.model_type})
