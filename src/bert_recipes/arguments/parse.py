@@ -22,7 +22,7 @@ FACTS_OF_RUN = (
     *("text_columns", "label_column", "max_length"),
     *("column_names", "label_separator", "label_names", "label_names_file", "problem_type"),
     *("validation_file", "max_train_samples", "max_eval_samples", "chunk_length", "streaming", "nsp"),
-    *("whole_word_mask", "mlm_probability", "dropout"),
+    *("whole_word_mask", "mlm_probability", "dropout", "pooling", "temperature"),
     *("freeze_encoder", "lora_r", "lora_alpha", "lora_dropout", "lora_target_modules", "use_rslora", "use_dora"),
     *("learning_rate", "lr_scheduler_type", "lr_scheduler_kwargs", "warmup_steps", "optim", "optim_args"),
     *("adam_beta1", "adam_beta2", "adam_epsilon", "weight_decay", "label_smoothing_factor"),

@@ -27,16 +27,24 @@ def encode_texts(
     label_ids = {name: index for index, name in enumerate(label_names or ())}
 
     def encode(rows: dict[str, list]) -> dict[str, list]:
-        texts = [rows[name] for name in text_columns]
-        encoded = tokenizer(*texts, truncation="longest_first", return_attention_mask=False)
-        encoded["length"] = [len(input_ids) for input_ids in encoded["input_ids"]]
-        encoded["uncut_length"] = uncut_lengths(tokenizer, texts, encoded["length"])
+        encoded = encode_rows(rows, tokenizer, text_columns)
         if label_ids:
             encoded["labels"] = [label_vector(label, label_ids) for label in rows["label"]]
-        return dict(encoded)
+        return encoded
 
     columns = corpus["train"].column_names if isinstance(corpus, DatasetDict) else corpus.column_names
     return corpus.map(encode, batched=True, remove_columns=columns, desc="Tokenizing")
+
+
+def encode_rows(
+    rows: Mapping[str, list[str]], tokenizer: PreTrainedTokenizerBase, text_columns: Sequence[str]
+) -> dict[str, list]:
+    """Some rows as `encode_texts` has all of them, without labels."""
+    texts = [rows[name] for name in text_columns]
+    encoded = tokenizer(*texts, truncation="longest_first", return_attention_mask=False)
+    encoded["length"] = [len(input_ids) for input_ids in encoded["input_ids"]]
+    encoded["uncut_length"] = uncut_lengths(tokenizer, texts, encoded["length"])
+    return dict(encoded)
 
 
 def uncut_lengths(tokenizer: PreTrainedTokenizerBase, texts: list[list[str]], lengths: list[int]) -> list[int]:
