@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime
+import itertools
 import json
 from decimal import Decimal
 
@@ -12,8 +13,11 @@ import pyarrow.parquet
 import pytest
 from conftest import recipe
 
-from bert_recipes.results.writing import check_output, write_file
+from bert_recipes.arguments.predict import PredictArguments
+from bert_recipes.results.input_rows import check_rows
+from bert_recipes.results.writing import FileWriter
 from bert_recipes.run.errors import UserError
+from bert_recipes.text import blocks
 from bert_recipes.text.files import read_table
 
 FORMATS = ["csv", "tsv", "jsonl", "json", "parquet"]
@@ -93,12 +97,28 @@ def reread(path):
             return pyarrow.parquet.read_table(path).to_pydict()
 
 
+@pytest.fixture(autouse=True, params=[1, 10], ids=["two blocks", "one block"])
+def block_rows(request, monkeypatch):
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", request.param)
+
+
+def checked(tmp_path, columns, source, target):
+    args = PredictArguments(input_file=write(tmp_path / f"in.{source}", columns), output_file=str(target))
+    rows = check_rows(args)
+    rows.announce({"prediction": pyarrow.string(), "score": pyarrow.float64()})
+    return rows
+
+
 def through(tmp_path, columns, source, target):
     """The columns as they come out of `target`, which prediction and score follow."""
-    table = read_table(write(tmp_path / f"in.{source}", columns), "utf-8", ["text"], "--input_file")
     path = tmp_path / "new" / f"out.{target}"
-    check_output(table, str(path))
-    write_file(table, {"prediction": ["好", "坏"], "score": [0.9, 0.5]}, path)
+    rows = checked(tmp_path, columns, source, path)
+    new = iter([["好", 0.9], ["坏", 0.5]])
+    with FileWriter(path, rows.schema) as writer:
+        for block in rows:
+            predictions, scores = zip(*itertools.islice(new, len(block)), strict=True)
+            writer.write(block.with_columns({"prediction": list(predictions), "score": list(scores)}))
+    assert not list(path.parent.glob("*.part"))
     again = read_table(str(path), "utf-8", ["text"], "--input_file")
     found = reread(path)
     assert repr(again.columns) == repr(found), "the package reads what it writes as others do"
@@ -115,9 +135,8 @@ def as_cell(value):
 
 
 def refused(tmp_path, columns, source, target, *said):
-    table = read_table(write(tmp_path / f"in.{source}", columns), "utf-8", ["text"], "--input_file")
     with pytest.raises(UserError) as error:
-        check_output(table, str(tmp_path / f"out.{target}"))
+        checked(tmp_path, columns, source, tmp_path / f"out.{target}")
     assert "\n" not in str(error.value) and not (tmp_path / f"out.{target}").exists()
     assert all(words in str(error.value) for words in (f"out.{target}", *said)), error.value
 
@@ -207,9 +226,8 @@ def test_a_column_that_python_can_not_read_is_named(tmp_path):
 
 
 def test_a_file_with_predictions_of_its_own(tmp_path):
-    table = read_table(write(tmp_path / "a.jsonl", {"text": ["一"], "score": [1]}), "utf-8", ["text"], "--input_file")
-    with pytest.raises(UserError, match=r"a\.jsonl has a column 'score' already"):
-        check_output(table, "out.csv")
+    with pytest.raises(UserError, match=r"in\.jsonl has a column 'score' already"):
+        checked(tmp_path, {"text": ["一"], "score": [1]}, "jsonl", tmp_path / "out.csv")
 
 
 def test_the_refusal_comes_before_the_model(tmp_path):

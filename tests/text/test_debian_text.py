@@ -15,7 +15,7 @@ import pytest
 
 from bert_recipes.run.errors import UserError, run
 from bert_recipes.text import debian_text
-from bert_recipes.text.builtin_corpora import load_builtin, normalise
+from bert_recipes.text.builtin_corpora import load_builtin
 from bert_recipes.text.debian_formats import (
     is_prose,
     read_catalogue,
@@ -26,6 +26,7 @@ from bert_recipes.text.debian_formats import (
     tidy,
 )
 from bert_recipes.text.debian_text import licence_lines, main, rows_of
+from bert_recipes.text.packaged_text import normalise
 
 needs_dpkg = pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="needs dpkg-deb, which Debian has")
 

@@ -8,7 +8,7 @@ import pytest
 
 from bert_recipes.arguments.data import DataArguments, LabelledDataArguments
 from bert_recipes.arguments.predict import PredictArguments
-from bert_recipes.results.inference import read_input
+from bert_recipes.results.input_rows import check_rows
 from bert_recipes.run.errors import UserError
 from bert_recipes.text.columns import read_texts
 from bert_recipes.text.corpora import load_corpus
@@ -126,8 +126,9 @@ def test_a_file_without_a_header_has_its_columns_named(tmp_path, name):
     assert found == {text: ("财经", "体育", "娱乐", "科技")[int(label)] for text, label in ROWS}
     documents = load_documents(DataArguments(train_file=path, column_names="text,label"))
     assert sum(map(len, documents.values())) == 160
-    predicted, texts = read_input(PredictArguments(input_file=path, output_file="out.csv", column_names="text,label"))
-    assert texts["text"] == [text for text, _ in ROWS] and predicted.numbers[0] == 1
+    predicted = check_rows(PredictArguments(input_file=path, output_file="out.csv", column_names="text,label"))
+    (block,) = predicted
+    assert block.columns["text"] == [text for text, _ in ROWS] and block.numbers[0] == 1
 
 
 def test_a_header_that_looks_like_data_is_said_and_no_column_to_name(tmp_path, capsys):

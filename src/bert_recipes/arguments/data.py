@@ -16,8 +16,8 @@ class DataArguments(ColumnArguments):
     dataset_name: str | None = field(
         default=None,
         metadata={
-            "help": "reviews, review_domains, peoples_daily, peoples_daily_titles, or a Hub id; "
-            "reviews where no --train_file is given"
+            "help": "reviews, review_domains, reviews_to_laptop, laptop_reviews, peoples_daily, peoples_daily_titles, "
+            "or a Hub id; reviews where no --train_file is given"
         },
     )
     dataset_config_name: str | None = field(

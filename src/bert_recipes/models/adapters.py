@@ -8,7 +8,12 @@ from pathlib import Path
 from peft import LoraConfig, PeftConfig, PeftModel, TaskType, get_peft_model
 from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
 from safetensors import safe_open
-from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoModelForSequenceClassification,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from ..arguments.classifier import LoraArguments
 from ..arguments.model import CheckpointArguments
@@ -72,21 +77,32 @@ def is_adapter(folder: Path) -> bool:
 
 
 def load_adapted(model_args: CheckpointArguments) -> tuple[PeftModel, PreTrainedTokenizerBase]:
-    """The base model that an adapter's folder names, with the adapter and its head on it; and the tokenizer.
-
-    The folder's config.json has the label names (`save_lora`, and each checkpoint of a run); one that peft alone has
-    written holds none: its labels are LABEL_0 and so on.
-    """
+    """The base model that an adapter's folder names, with the adapter and its head on it; and the tokenizer."""
     folder = Path(model_args.model_name_or_path)
+    base_args = base_of_adapter(folder, model_args)
+    # AutoPeftModel would want the label maps again.
+    base, _ = load_model(AutoModelForSequenceClassification, base_args, config=config_of_adapter(model_args))
+    return PeftModel.from_pretrained(base, folder), load_tokenizer(model_args if is_whole(folder) else base_args)
+
+
+def config_of_adapter(model_args: CheckpointArguments) -> PretrainedConfig:
+    """The folder's config.json, which has the label names (`save_lora`, and each checkpoint of a run); where peft alone
+    has written it, its base's: its labels are LABEL_0 and so on."""
+    folder = Path(model_args.model_name_or_path)
+    if is_whole(folder):
+        return load_config(model_args)
+    return load_config(base_of_adapter(folder, model_args), num_labels=classes_of_head(folder))
+
+
+def base_of_adapter(folder: Path, model_args: CheckpointArguments) -> CheckpointArguments:
     adapter = PeftConfig.from_pretrained(folder)
-    base_args = CheckpointArguments(
+    return CheckpointArguments(
         adapter.base_model_name_or_path, adapter.revision or "main", model_args.trust_remote_code
     )
-    whole = (folder / "config.json").exists()
-    config = load_config(model_args) if whole else load_config(base_args, num_labels=classes_of_head(folder))
-    # AutoPeftModel would want the label maps again.
-    base, _ = load_model(AutoModelForSequenceClassification, base_args, config=config)
-    return PeftModel.from_pretrained(base, folder), load_tokenizer(model_args if whole else base_args)
+
+
+def is_whole(folder: Path) -> bool:
+    return (folder / "config.json").exists()
 
 
 def classes_of_head(folder: Path) -> int:

@@ -13,32 +13,25 @@ from ..arguments.columns import split_names
 from ..arguments.predict import PredictArguments
 from ..arguments.problems import MULTI_LABEL, REGRESSION
 from ..run.errors import UserError
-from ..text.columns import read_texts
 from ..text.encoded import EncodedTexts
 from ..text.encoding import label_vector
-from ..text.files import Table, read_table
+from ..text.files import Table
 from ..text.labels import Labels, as_list, given_label_names, read_labels
 from ..text.numbers import read_numbers
 from ..training.metrics import MEAN_LOSS, classification_metrics, decide, regression_metrics
-from ..training.progress import show_progress
 from ..training.trainer import Trainer
 
 LABEL_JOINT = ";"  # between the labels of a row that has several
 
 
-def read_input(args: PredictArguments) -> tuple[Table, Dataset]:
-    """The whole of the input file, and its texts, checked, as the model reads them."""
-    columns = args.text_column_names
-    table = read_table(args.input_file, args.encoding, columns, "--input_file", args.given_column_names)
-    return table, Dataset.from_dict(read_texts(table, columns))
-
-
 def predict(trainer: Trainer, dataset: Dataset, metric_key_prefix: str = "test") -> tuple[np.ndarray, dict[str, float]]:
     """Logits of shape (rows, classes) in the order of `dataset`, and the metrics where it has `labels`."""
-    show_progress(trainer)
     rows = EncodedTexts(dataset, trainer.processing_class)
     order = np.argsort(rows.lengths, kind="stable")[::-1]  # the longest first: the time left is no false promise
+    loaders = trainer.accelerator._dataloaders
+    earlier = len(loaders)
     output = trainer.predict(rows.select(order), metric_key_prefix=metric_key_prefix)
+    del loaders[earlier:]  # accelerate keeps them, and with them the rows, of every block of a file
     logits = np.empty_like(output.predictions)
     logits[order] = output.predictions
     return logits, output.metrics

@@ -9,12 +9,10 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
 import yaml
 
 from ..arguments.data import DataArguments, LabelledDataArguments
 from ..arguments.model import ModelArguments
-from ..arguments.predict import PredictArguments
 from ..arguments.problems import REGRESSION
 from ..run.hub import upload
 from ..run.tables import Table, as_markdown, print_table
@@ -24,8 +22,10 @@ from ..training.data import ClassificationData, PretrainingData
 from ..training.trainer import Trainer
 from .baseline import score_floors
 from .cards import front_matter, origin
-from .inference import join_labels, name_predictions, predict, score_file
+from .inference import join_labels, name_predictions, predict
+from .input_rows import InputRows
 from .next_steps import after_classifier, after_masked_lm, print_steps
+from .predictor import Predictor
 from .writing import write_file
 
 Results = dict[str, float]
@@ -126,18 +126,15 @@ def report_masked_lm(
     return results
 
 
-def report_predictions(trainer: Trainer, logits: np.ndarray, table: files.Table, args: PredictArguments) -> Results:
-    """Write the labelled file; where it had labels of its own, score them and return the metrics."""
-    trainer.end()
-    if not trainer.is_world_process_zero():
+def report_predictions(predictor: Predictor, rows: InputRows) -> Results:
+    """The last lines of a prediction; where the file had labels of its own, their metrics are on them, and returned."""
+    predictor.trainer.end()
+    if not predictor.trainer.is_world_process_zero():
         return {}
-    config = trainer.model.config
-    label_names = [config.id2label[index] for index in range(config.num_labels)]
-    write_file(table, name_predictions(logits, label_names, config.problem_type), Path(args.output_file))
-    scores = score_file(logits, table, args, label_names, config.problem_type)
+    scores = predictor.scores()
     if scores:
-        print_table([["", *scores], [args.input_file, *(f"{value:.4f}" for value in scores.values())]])
-    print(f"\n{len(table.numbers):,} rows labelled, saved in {args.output_file}")
+        print_table([["", *scores], [rows.args.input_file, *(f"{value:.4f}" for value in scores.values())]])
+    print(f"\n{rows.count:,} rows labelled, saved in {rows.args.output_file}")
     return scores
 
 

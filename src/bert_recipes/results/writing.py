@@ -1,150 +1,142 @@
-"""A table as read, with new columns behind its own -> csv, tsv, jsonl, json or parquet: each cell as it went in."""
+"""A table, whole or block by block -> csv, tsv, jsonl, json or parquet: a file that is there whole or not at all."""
 
 from __future__ import annotations
 
 import csv
-import datetime
 import io
 import json
-import math
+import os
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pyarrow
 import pyarrow.parquet
 
-from ..run.errors import UserError
 from ..text.columns import SURROGATE
-from ..text.files import Table, first_line
+from ..text.files import Table
+from ..training.trainer import Trainer
+from .cells import converted
+from .input_rows import InputRows
 
-
-class CannotHold(Exception):
-    """A cell that a format has no place for."""
-
-
-def check_output(table: Table, path: str) -> None:
-    """Before a model loads: the new columns have names of their own, and the format of `path` can hold the others."""
-    for name in ("prediction", "score"):
-        if name in table.columns:
-            raise UserError(f"{table.name} has a column {name!r} already: rename or remove it")
-    for _ in converted(table, {}, Path(path)):
-        pass
+Columns = dict[str, Any]
 
 
 def write_file(table: Table, new_columns: dict[str, list], path: Path) -> None:
-    """Write the columns of `table` and behind them the new ones, in the format that the file's name says.
+    """Write the columns of `table` and behind them the new ones, in the format that the file's name says."""
+    with FileWriter(path) as writer:
+        writer.write(table.with_columns(new_columns))
 
-    csv and tsv hold text: a gap is an empty cell there, a list or object is JSON, a date or time is ISO 8601; so it is
-    in JSON. Raises UserError, as `check_output` does, where a format can't hold a column.
+
+def open_output(rows: InputRows, trainer: Trainer) -> FileWriter:
+    """For `--output_file`, which the first process writes."""
+    return FileWriter(Path(rows.args.output_file), rows.schema, trainer.is_world_process_zero())
+
+
+class FileWriter:
+    """Writes blocks of one table, in the format that the name of `path` says (`cells.converted`).
+
+    They go to `<path>.part`, which takes the asked name once all are written: a run that ends early leaves nothing
+    under it. `schema` has the Arrow types of the columns; else a parquet file has those of the first block. `active`
+    False writes nothing: of several processes one writes.
     """
-    columns = dict(converted(table, new_columns, path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    suffix = path.suffix.lower()
-    if suffix == ".parquet":
-        metadata = table.arrow.schema.metadata if table.arrow is not None else None
-        pyarrow.parquet.write_table(pyarrow.table(columns).replace_schema_metadata(metadata), path)
-        return
-    rows = zip(*columns.values(), strict=True)
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        match suffix:
-            case ".csv" | ".tsv":
-                file.writelines(csv_lines([list(columns), *rows], "," if suffix == ".csv" else "\t"))
-            case ".jsonl":
-                file.writelines(f"{as_line(dict(zip(columns, row, strict=True)))}\n" for row in rows)
-            case ".json":
-                records = (as_line(dict(zip(columns, row, strict=True))) for row in rows)
-                file.write("[\n" + ",\n".join(f"  {record}" for record in records) + "\n]\n")
 
+    def __init__(self, path: Path, schema: pyarrow.Schema | None = None, active: bool = True):
+        self.path, self.schema, self.active = path, schema, active
+        self.part = path.with_name(f"{path.name}.part")
+        self.format = None
 
-def converted(table: Table, new_columns: dict[str, list], path: Path) -> Iterable[tuple[str, Any]]:
-    """Each column as the format of `path` has it: strings, values of JSON, or an Arrow array."""
-    suffix = path.suffix.lower()
-    typed = {name: table.arrow[name] for name in table.columns} if table.arrow is not None else {}
-    for name, cells in {**table.columns, **new_columns}.items():
+    def __enter__(self) -> FileWriter:
+        return self
+
+    def write(self, block: Table) -> None:
+        if not self.active:
+            return
+        columns = dict(converted(block, self.path, self.schema))
+        if self.format is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            metadata = block.arrow.schema.metadata if block.arrow is not None else None
+            self.format = FORMATS[self.path.suffix.lower()](self.part, columns, metadata)
+        self.format.write(columns)
+
+    def __exit__(self, kind, error, trace) -> None:
+        if self.format is None:
+            return
         try:
-            if suffix == ".parquet":
-                yield name, typed[name] if name in typed else arrow_column(name, cells)
-            elif suffix in (".csv", ".tsv"):
-                refuse_lost_digits(typed.get(name), cells)
-                yield name, list(map(as_text, cells))
-            elif name in typed:
-                refuse_lost_digits(typed[name], cells)
-                yield name, list(map(as_json, cells))
-            else:
-                yield name, cells
-        except CannotHold as error:
-            kind = f" ({typed[name].type})" if name in typed else ""
-            fits = ".parquet" if typed else ".jsonl"
-            raise UserError(
-                f"--output_file {path}: a {suffix} file can't hold column {name!r}{kind} of {table.name}: {error}; "
-                f"a {fits} file can"
-            ) from error
+            self.format.close()
+            if kind is None:
+                os.replace(self.part, self.path)
+        finally:
+            self.part.unlink(missing_ok=True)
 
 
-def as_text(cell: Any) -> str:
-    if isinstance(cell, (list, dict)):
-        cell = json.dumps(as_json(cell, finite=False), ensure_ascii=False)
-    elif isinstance(cell, (bool, int, float)):
-        cell = repr(cell)
-    text = "" if cell is None else as_json(cell)
-    if SURROGATE.search(text):
-        raise CannotHold("it has half of a UTF-16 character")
-    if "\0" in text:
-        raise CannotHold("it has a NUL character")
-    return text
+class Lines:
+    """Of csv, tsv, jsonl and json: a line a row."""
+
+    opening = closing = ""
+
+    def __init__(self, path: Path, columns: Columns, metadata: dict | None):
+        self.file = path.open("w", encoding="utf-8", newline="\n")
+        self.file.write(self.opening)
+        self.begin(columns)
+
+    def begin(self, columns: Columns) -> None:
+        pass
+
+    def write(self, columns: Columns) -> None:
+        self.file.writelines(self.lines(columns))
+
+    def close(self) -> None:
+        self.file.write(self.closing)
+        self.file.close()
 
 
-def as_json(cell: Any, finite: bool = True) -> Any:
-    """A cell of Arrow as JSON has it; dates, times and decimals are strings, without a digit lost."""
-    match cell:
-        case None | bool() | int() | str():
-            return cell
-        case float():
-            if finite and not math.isfinite(cell):
-                raise CannotHold(f"it has a {cell}, which JSON has not")
-            return cell
-        case datetime.date() | datetime.time():
-            return cell.isoformat()
-        case Decimal():
-            return str(cell)
-        case list():
-            return [as_json(part, finite) for part in cell]
-        case dict():
-            return {name: as_json(part, finite) for name, part in cell.items()}
-    raise CannotHold(f"it has values of type {type(cell).__name__}")
+class Csv(Lines):
+    separator = ","
+
+    def begin(self, columns: Columns) -> None:
+        self.file.writelines(csv_lines([list(columns)], self.separator))
+
+    def lines(self, columns: Columns) -> Iterable[str]:
+        return csv_lines(zip(*columns.values(), strict=True), self.separator)
 
 
-def refuse_lost_digits(column: pyarrow.ChunkedArray | None, cells: list[Any]) -> None:
-    """Python's times of day end at microseconds: Arrow cuts what stands behind them."""
-    is_time = column is not None and pyarrow.types.is_time64(column.type)
-    if is_time and pyarrow.chunked_array([cells], column.type) != column:
-        raise CannotHold("it has nanoseconds")
+class Tsv(Csv):
+    separator = "\t"
 
 
-def arrow_column(name: str, cells: Sequence[Any]) -> pyarrow.Array:
-    """A column of one type, equal to the cells."""
-    try:
-        array = pyarrow.array(cells)
-        pyarrow.parquet.ParquetWriter(io.BytesIO(), pyarrow.schema([(name, array.type)])).close()
-    except (pyarrow.ArrowException, OverflowError, UnicodeError) as error:
-        raise CannotHold(f"{first_line(error)} (a column has one type)") from error
-    row = next((row for row, cell in enumerate(array.to_pylist()) if not same(cell, cells[row])), None)
-    if row is not None:
-        raise CannotHold(
-            f"{str(cells[row])[:60]!r} would become {str(array[row].as_py())[:60]!r} (a column has one type)"
-        )
-    return array
+class Jsonl(Lines):
+    def lines(self, columns: Columns) -> Iterable[str]:
+        return (f"{record}\n" for record in records(columns))
 
 
-def same(one: Any, other: Any) -> bool:
-    """Equal; not a number is equal to itself, objects have the same names."""
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(same, one, other))
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same(one[name], other[name]) for name in one)
-    return one == other or (one != one and other != other)
+class Json(Lines):
+    opening, closing = "[\n", "\n]\n"
+    between = ""
+
+    def lines(self, columns: Columns) -> Iterable[str]:
+        for record in records(columns):
+            yield f"{self.between}  {record}"
+            self.between = ",\n"
+
+
+class Parquet:
+    def __init__(self, path: Path, columns: Columns, metadata: dict | None):
+        schema = pyarrow.schema([(name, column.type) for name, column in columns.items()], metadata)
+        self.writer = pyarrow.parquet.ParquetWriter(path, schema)
+
+    def write(self, columns: Columns) -> None:
+        self.writer.write_table(pyarrow.table(columns, self.writer.schema))
+
+    def close(self) -> None:
+        self.writer.close()
+
+
+FORMATS = {".csv": Csv, ".tsv": Tsv, ".jsonl": Jsonl, ".json": Json, ".parquet": Parquet}
+
+
+def records(columns: Columns) -> Iterable[str]:
+    return (as_line(dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True))
 
 
 def as_line(record: dict[str, Any]) -> str:

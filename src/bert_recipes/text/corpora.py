@@ -14,11 +14,12 @@ from ..arguments.data import DataArguments, LabelledDataArguments
 from ..arguments.problems import REGRESSION
 from ..run.errors import UserError, tell
 from ..run.hub import reason, refusal_of_dataset
-from .builtin_corpora import SHA256, SOURCES, load_builtin
+from .builtin_corpora import SOURCES, load_builtin
 from .columns import plain, read_texts
 from .files import Table, read_table
 from .labels import check_labels, given_label_names, read_labels
 from .numbers import read_numbers
+from .packaged_text import SHA256
 from .splits import draw, draw_evenly, hold_out
 
 UNLABELLED = -1  # in the place of a class number: the Hub's way of saying that a row has no label

