@@ -30,7 +30,9 @@ def report_encoder(
         return results
     history, output_dir = trainer.state.log_history, Path(trainer.args.output_dir)
     draw_training(history, tuple(SCORES.values()), output_dir / "figures" / "training.png")
-    table = with_start(results_table(results, {"this run, validation": "eval"}, SCORES), history)
+    table = results_table(results, {"this run, validation": "eval"}, SCORES)
+    if trainer.state.global_step:
+        table = with_start(table, history)
     card = model_card("feature-extraction", trainer, results, table, model_args, data_args, data.summary.as_markdown())
     finish(trainer, results, table, card)
     print_steps(after_encoder(trainer.args.output_dir, trainer.args.pooling, data_args))
