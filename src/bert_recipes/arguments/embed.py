@@ -7,6 +7,8 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
+
 from ..run.errors import UserError
 from ..run.launch import launched_precision
 from .columns import ColumnArguments
@@ -17,6 +19,7 @@ from .recipe import RecipeArguments
 WORD2VEC, FORMATS, PICTURES = (".txt", ".vec"), (".parquet", ".npz", ".txt", ".vec"), (".png", ".svg", ".pdf")
 CHAR, TEXT = "char", "text"
 CLS, MEAN, MEAN_LAST4 = POOLINGS = ("cls", "mean", "mean_last4")
+ROWS_ON_CPU = 16  # what fits a core's cache: larger batches are slower there
 BUILT_IN = "reviews"  # the test split of this corpus, where no file is named
 # What embed.py takes of transformers.TrainingArguments.
 OF_TRAINING_ARGUMENTS = ("per_device_eval_batch_size", "bf16", "fp16", "use_cpu", "disable_tqdm", "ddp_timeout")
@@ -68,7 +71,7 @@ class EmbedArguments(ColumnArguments, CheckpointArguments):
     )
     picture: str | None = field(default=None, metadata={"help": "draw the vectors in two dimensions (PCA): png, svg"})
     per_device_eval_batch_size: int | None = field(
-        default=None, metadata={"help": "rows a step on each device: 64, on a GPU 256"}
+        default=None, metadata={"help": "rows a step on each device: 16, on a GPU 256"}
     )
     precision: str | None = field(
         default=None,
@@ -140,6 +143,8 @@ class EmbedArguments(ColumnArguments, CheckpointArguments):
     def launch(self) -> RecipeArguments:
         """Device, precision and process group."""
         said = self.precision or self.bf16 or self.fp16 or launched_precision()
+        if self.per_device_eval_batch_size is None and (self.use_cpu or not torch.accelerator.is_available()):
+            self.per_device_eval_batch_size = ROWS_ON_CPU
         return RecipeArguments(
             output_dir=str(Path(self.output_file).parent),
             overwrite=True,  # of a folder that holds a run: nothing of it is touched
