@@ -70,8 +70,9 @@ def ours(model: str, texts: list[str], folder: str, words: list[str], pipe) -> N
     input_file = Path(folder) / "texts.jsonl"
     lines = (json.dumps({"text": text}, ensure_ascii=False) for text in texts)
     input_file.write_text("\n".join(lines), encoding="utf-8")
-    (args,) = parse(EmbedArguments, argv=["--model_name_or_path", model, "--max_length", str(MAX_LENGTH), "--input_file",
-        str(input_file), "--output_file", f"{folder}/vectors.parquet", "--disable_tqdm", "true", *words])  # fmt: skip
+    (args,) = parse(EmbedArguments, argv=["--model_name_or_path", model, "--max_length", str(MAX_LENGTH),
+        "--input_file", str(input_file), "--output_file", f"{folder}/vectors.parquet", "--overwrite",
+        "--disable_tqdm", "true", *words])  # fmt: skip
     rows = read_rows(args)
     encoder, tokenizer = load_to_embed(args)
 
