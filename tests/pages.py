@@ -6,7 +6,7 @@ from pathlib import Path
 from conftest import ROOT
 
 # docs/architecture.md has tests of its own.
-PAGES = ["README.md", *(f"docs/{name}.md" for name in ("data", "finetuning", "pretraining", "results"))]
+PAGES = ["README.md", *(f"docs/{name}.md" for name in ("data", "finetuning", "pretraining", "vectors", "results"))]
 PAGES += ["docs/split/README.md", *(f"docs/{name}.md" for name in ("performance", "launching", "log"))]
 
 

@@ -1,6 +1,7 @@
 """embed.py: its vectors beside those of plain transformers, its files in other libraries, kills, mistakes."""
 
 import json
+import re
 
 import gensim
 import matplotlib.image
@@ -8,7 +9,8 @@ import numpy as np
 import pandas
 import pytest
 import torch
-from conftest import recipe, refusal
+from conftest import ROOT, recipe, refusal
+from pages import chinese, tables
 from processes import run_recipe, said, start, statuses
 from transformers import AutoModel, AutoTokenizer
 
@@ -254,3 +256,25 @@ def test_an_encoder_that_lacks_weights_is_refused(tiny_model, tmp_path, file):
     (broken / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 3}))
     told = refusal(embed, "--input_file", file, "--output_file", tmp_path / "v.npz", model=broken)
     assert "its file lacks 16 of the encoder's" in told
+
+
+# --- docs/vectors.md ---
+
+
+def kept_neighbours(name: str) -> dict[str, str]:
+    """Of what a command of the page has printed."""
+    screens = re.findall(r"^(\S)  cosine\n((?:\S  \d\.\d{4}\n)+)", (ROOT / "docs" / "vectors" / name).read_text(), re.M)
+    return {character: " ".join(re.findall(r"^\S", lines, re.M)) for character, lines in screens}
+
+
+@pytest.mark.parametrize("page", ["docs/vectors.md", chinese("docs/vectors.md")])
+def test_the_page_shows_the_neighbours_that_its_commands_have_printed(page):
+    by_table, in_context = kept_neighbours("table.txt"), kept_neighbours("context.txt")
+    shown = next(rows for rows in tables(page) if rows[1][0] in by_table)[1:]
+    assert shown == [[name, by_table[name], in_context[name]] for name in by_table] and len(shown) == 10
+
+
+def test_the_neighbours_of_the_page_come_out_again(tmp_path):
+    by_table = kept_neighbours("table.txt")
+    found = embed("--unit", "char", "--output_file", tmp_path / "c.vec", "--nearest", 5, *by_table, model=LAST4)
+    assert {name: " ".join(other for other, _ in near) for name, near in found.items()} == by_table

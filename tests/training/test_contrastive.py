@@ -61,7 +61,15 @@ def test_what_a_run_leaves_loads_and_the_next_stages_go_on_from_it(whole, tiny_m
     argv = ["--model_name_or_path", str(folder), "--input_file", str(rows), "--output_file", str(tmp_path / "v.npz")]
     recipe("embed").main(argv)
     assert np.load(tmp_path / "v.npz")["vectors"].shape == (2, 32)
-    argv = ["--model_name_or_path", str(folder), "--max_train_samples", "16", "--max_eval_samples", "8", "--no_baseline"]
+    argv = [
+        "--model_name_or_path",
+        str(folder),
+        "--max_train_samples",
+        "16",
+        "--max_eval_samples",
+        "8",
+        "--no_baseline",
+    ]
     argv += ["--max_test_samples", "8", "--max_steps", "1", "--output_dir", str(tmp_path / "tuned")]
     assert 0 <= recipe("finetune").main(argv)["test_accuracy"] <= 1
 
