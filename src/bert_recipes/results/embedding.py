@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 import torch
 from datasets import Dataset
-from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerBase
 
 from ..arguments.embed import BUILT_IN, CHAR, CLS, EmbedArguments
@@ -35,13 +34,14 @@ from ..text.data_summary import Reading
 from ..text.documents import store
 from ..text.encoded import EncodedTexts
 from ..text.encoding import encode_rows, join_columns
+from ..training.progress import bar
 from .parts import Parts
 
 BLOCK_ROWS = 2048  # enough to sort by length, few enough to lose in a kill
 # What the vectors come from: a run that goes on has the same.
 FACTS = ("model_name_or_path", "unit", "context", "pooling", "layer", "normalize", "max_length", "text_columns")
+FACTS += ("column_names", "encoding")
 VECTOR, CHARACTER, COUNT, SUM = "vector", "character", "count", "sum"
-BAR = "vectors: {percentage:3.0f}%|{bar}| {elapsed} < {remaining}"
 Block = dict[str, list[str]]
 
 
@@ -51,6 +51,7 @@ class Vectors:
 
     count: int
     width: int
+    of_characters: bool
     tables: Callable[[], Iterator[pa.Table]] = field(repr=False)
 
 
@@ -77,7 +78,8 @@ def embed(
     with parts.alone():
         launch.distributed_state.wait_for_everyone()
         mine = [block for block in parts.missing() if block % launch.world_size == launch.process_index]
-        make.bar.reset(len(mine))
+        total = sum(min(BLOCK_ROWS, len(rows) - block * BLOCK_ROWS) for block in mine)
+        make.bar = bar("vectors", total, args, hidden=not parts.main_process, unit=" rows")
         for block in mine:
             chosen = rows[block * BLOCK_ROWS : (block + 1) * BLOCK_ROWS]
             parts.write(block, *make({name: chosen[name] for name in columns}, block * BLOCK_ROWS))
@@ -120,7 +122,7 @@ def vectors_of_characters(
 ) -> Vectors:
     vectors = normalized(vectors) if args.normalize else vectors
     table = pa.table({CHARACTER: characters, COUNT: counts, VECTOR: vector_column(vectors)})
-    return Vectors(len(characters), vectors.shape[1], lambda: iter([table]))
+    return Vectors(len(characters), vectors.shape[1], True, lambda: iter([table]))
 
 
 class Maker:
@@ -128,8 +130,7 @@ class Maker:
 
     def __init__(self, encoder: Encoder, tokenizer: PreTrainedTokenizerBase, args: EmbedArguments):
         self.encoder, self.tokenizer, self.args, self.launch = encoder, tokenizer, args, args.launch
-        hidden = args.disable_tqdm or self.launch.process_index > 0
-        self.bar = tqdm(bar_format=BAR, total=1, disable=hidden)
+        self.bar = None  # counts the rows that are done
 
     def batches(self, encoded: EncodedTexts) -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor]]]:
         """Rows, and what the model reads of them, the longest first."""
@@ -139,7 +140,6 @@ class Maker:
             batch = encoded.__getitems__(order[start : start + size])
             del batch["num_tokens"]
             yield order[start : start + size], {name: ids.to(self.launch.device) for name, ids in batch.items()}
-            self.bar.update(len(order[start : start + size]) / len(order))
 
     @contextmanager
     def computing(self) -> Iterator[None]:
@@ -167,6 +167,7 @@ class Texts(Maker):
                 tokens += int(own.sum())
                 unknown += int((batch["input_ids"] == self.tokenizer.unk_token_id).sum()) if self.has_unk else 0
                 empty += (first + 1 + numbers[~own.any(1).cpu().numpy()]).tolist()
+                self.bar.update(len(numbers))
         cut = sum(length > kept for length, kept in zip(rows["uncut_length"], rows["length"], strict=True))
         vectors = normalized(vectors) if self.args.normalize else vectors
         notes = {"cut": cut, "empty": sorted(empty), "unknown": unknown, "tokens": tokens}
@@ -179,7 +180,7 @@ class Texts(Maker):
     def put_together(self, parts: Parts, count: int) -> Vectors:
         if parts.main_process:
             self.tell(list(parts.notes()), count)
-        return Vectors(count, self.encoder.model.config.hidden_size, parts.tables)
+        return Vectors(count, self.encoder.model.config.hidden_size, False, parts.tables)
 
     def tell(self, notes: list[dict[str, Any]], count: int) -> None:
         name, limit = self.args.input_file or BUILT_IN, self.tokenizer.model_max_length
@@ -209,6 +210,7 @@ class Contexts(Maker):
                 states = self.encoder.hidden_states(batch).cpu().numpy()
                 for row, vectors in zip(rows, states, strict=True):
                     sums_by_character(vectors, list(windows.places(row)), numbers, sums, counts)
+        self.bar.update(len(texts))
         return pa.table({CHARACTER: characters, COUNT: counts, SUM: vector_column(sums)}), {}
 
     def put_together(self, parts: Parts, count: int) -> Vectors:

@@ -15,7 +15,7 @@ from ..run.errors import UserError
 from ..run.tables import print_table
 from ..text.encoded import EncodedTexts
 from ..text.encoding import encode_rows
-from .embedding import CHARACTER, VECTOR, Vectors, normalized, vectors_in
+from .embedding import CHARACTER, Vectors, normalized, vectors_in
 
 SHORT = 40  # characters of a text that is shown
 Neighbour = tuple[str, float]  # a character or text, and its cosine
@@ -69,7 +69,7 @@ def find_neighbours(
 
 def names_of(table: pa.Table, rows: np.ndarray) -> Iterator[str]:
     """Of a pair both texts."""
-    names = [CHARACTER] if CHARACTER in table.column_names else [name for name in table.column_names if name != VECTOR]
+    names = [name for name in table.column_names if pa.types.is_string(table.schema.field(name).type)]
     for row in table.select(names).take(pa.array(rows)).to_pylist():
         yield " | ".join(row[name] for name in names)
 

@@ -30,22 +30,25 @@ class Parts:
 
     def __init__(self, output_file: str, facts: dict[str, Any], blocks: int, overwrite: bool, main_process: bool):
         self.folder, self.blocks, self.main_process = Path(f"{output_file}.parts"), blocks, main_process
+        facts = json.loads(json.dumps(facts))
+        if not overwrite:
+            self.refuse_another_run(facts)
         if main_process:
-            self.open(json.loads(json.dumps(facts)), overwrite)
+            self.begin(facts, overwrite)
 
-    def open(self, facts: dict[str, Any], overwrite: bool) -> None:
-        path = self.folder / FACTS
-        then = read_json(path)
-        if overwrite and then is not None:
-            shutil.rmtree(self.folder)
-        elif then is not None and (other := [name for name in facts if then.get(name) != facts[name]]):
-            name = other[0]
+    def refuse_another_run(self, facts: dict[str, Any]) -> None:
+        then = read_json(self.folder / FACTS)
+        if then is not None and (other := [name for name in facts if then.get(name) != facts[name]]):
+            former, now = ("left out" if value is None else value for value in (then.get(other[0]), facts[other[0]]))
             raise UserError(
-                f"{self.folder} holds blocks of a run with {name} {then.get(name)}, not {facts[name]}: go on with the "
-                "same, name another --output_file, or give the blocks up with --overwrite"
+                f"{self.folder} holds blocks of a run with {other[0]} {former}, not {now}: go on with the same, name "
+                "another --output_file, or give the blocks up with --overwrite"
             )
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_whole(path, lambda unfinished: unfinished.write_text(json.dumps(facts, ensure_ascii=False)))
+
+    def begin(self, facts: dict[str, Any], overwrite: bool) -> None:
+        if overwrite and (self.folder / FACTS).exists():
+            shutil.rmtree(self.folder)
+        write_whole(self.folder / FACTS, lambda path: path.write_text(json.dumps(facts, ensure_ascii=False)))
         if done := self.blocks - len(self.missing()):
             tell(f"{self.folder} has {done:,} of {self.blocks:,} blocks already: going on behind them")
 

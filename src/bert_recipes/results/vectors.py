@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet
 from transformers import PreTrainedTokenizerBase
 
-from ..arguments.embed import CHAR, WORD2VEC, EmbedArguments
+from ..arguments.embed import WORD2VEC, EmbedArguments
 from ..models.encoders import Encoder
 from ..run.errors import tell
-from .embedding import CHARACTER, VECTOR, Vectors, vectors_in
+from .embedding import CHARACTER, Vectors, vectors_in
 from .neighbours import Neighbour, find_neighbours, queries, tell_neighbours
 from .parts import write_whole
 
@@ -40,7 +40,7 @@ def report_vectors(
 
         draw_vectors(vectors, Path(args.picture))
         tell(f"drawn in {args.picture}")
-    unit = "characters" if args.unit == CHAR else "texts"
+    unit = "characters" if vectors.of_characters else "texts"
     tell(f"{vectors.count:,} {unit}, vectors of {vectors.width} numbers, saved in {args.output_file}")
     return found
 
@@ -49,12 +49,8 @@ def keys_of(vectors: Vectors) -> Iterator[tuple[list[str] | range, pa.Table]]:
     """What each table's rows are called, with the table: characters, or a text's row, counted from 1."""
     first = 1
     for table in vectors.tables():
-        yield table[CHARACTER].to_pylist() if is_of_characters(table) else range(first, first + len(table)), table
+        yield table[CHARACTER].to_pylist() if vectors.of_characters else range(first, first + len(table)), table
         first += len(table)
-
-
-def is_of_characters(table: pa.Table) -> bool:
-    return table.column_names == [CHARACTER, "count", VECTOR]
 
 
 def write_word2vec(vectors: Vectors, path: Path) -> None:
@@ -70,10 +66,12 @@ def write_word2vec(vectors: Vectors, path: Path) -> None:
 
 def write_npz(vectors: Vectors, path: Path) -> None:
     """`keys`, shape (rows,), and `vectors`, shape (rows, width), float32, as numpy.load has them."""
-    keys = [key for keys, _ in keys_of(vectors) for key in keys]
+    keys = np.arange(1, vectors.count + 1)
+    if vectors.of_characters:
+        keys = np.array([character for characters, _ in keys_of(vectors) for character in characters], dtype=str)
     with zipfile.ZipFile(path, "w") as archive:
         with archive.open(zipfile.ZipInfo("keys.npy"), "w") as file:
-            np.lib.format.write_array(file, np.array(keys), allow_pickle=False)
+            np.lib.format.write_array(file, keys, allow_pickle=False)
         with archive.open(zipfile.ZipInfo("vectors.npy"), "w", force_zip64=True) as file:
             shape = {"descr": "<f4", "fortran_order": False, "shape": (vectors.count, vectors.width)}
             np.lib.format.write_array_header_1_0(file, shape)
