@@ -13,7 +13,9 @@ from bert_recipes.results.baseline import mark_to_beat
 from bert_recipes.results.reporting import report_classifier
 from bert_recipes.run.errors import run
 from bert_recipes.training.assembling import classifier_trainer
+from bert_recipes.training.choosing_loss import choose_loss
 from bert_recipes.training.data import load_classification_data
+from bert_recipes.training.decisions import check_decisions, settle_decisions
 from bert_recipes.training.trainer import train_and_evaluate
 
 
@@ -22,6 +24,10 @@ def main(argv=None):
 
     # Data: text -> token ids; the label list comes from the training split alone.
     data = load_classification_data(model_args, data_args, training_args.seed, training_args.do_train)
+
+    # The loss and the decisions that the arguments ask for, checked against the labels.
+    loss = choose_loss(training_args, data)
+    check_decisions(training_args, data)
 
     # The mark to beat: character tf-idf with a linear model, on the same rows.
     to_beat = mark_to_beat(data, training_args)
@@ -32,8 +38,8 @@ def main(argv=None):
     )
 
     # Train, end with the checkpoint that the validation split likes best, and look at the test split once.
-    trainer = classifier_trainer(model, training_args, data.tokenizer, data.encoded)
-    results = to_beat | train_and_evaluate(trainer)
+    trainer = classifier_trainer(model, training_args, data.tokenizer, data.encoded, loss)
+    results = to_beat | train_and_evaluate(trainer) | settle_decisions(trainer, data)
     trainer.save_model()
     return report_classifier(trainer, results, data, model_args, data_args)
 

@@ -7,7 +7,7 @@ from conftest import ROOT
 
 # docs/architecture.md has tests of its own.
 PAGES = ["README.md", *(f"docs/{name}.md" for name in ("data", "finetuning", "pretraining", "vectors", "results"))]
-PAGES += ["docs/split/README.md", *(f"docs/{name}.md" for name in ("performance", "launching", "log"))]
+PAGES += ["docs/split/README.md", *(f"docs/{name}.md" for name in ("performance", "launching", "losses", "log"))]
 
 
 def chinese(page: str) -> str:

@@ -40,6 +40,7 @@ def fresh_clone(tmp_path, monkeypatch):
     rows.to_csv(tmp_path / "data" / "new.csv", index=False)
     for name in ("corpus", "held_out"):
         (tmp_path / "data" / f"{name}.txt").write_text("\n".join(rows["text"]), encoding="utf-8")
+    (tmp_path / "my_losses.py").write_text(blocks("docs/losses.md", "python")[0], encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..run.errors import UserError
-from .recipe import RecipeArguments
+from .losses import LossArguments
 
 # Scores to choose the best checkpoint by.
 OF_CLASSES, OF_NUMBERS = ("macro_f1", "accuracy", "macro_precision", "macro_recall"), ("pearson", "spearman")
 
 
 @dataclass
-class ClassifierArguments(RecipeArguments):
+class ClassifierArguments(LossArguments):
     num_train_epochs: float | None = field(
         default=None, metadata={"help": "passes over the training rows; left out, 2, or more where they are few"}
     )

@@ -26,6 +26,7 @@ FACTS_OF_RUN = (
     *("freeze_encoder", "lora_r", "lora_alpha", "lora_dropout", "lora_target_modules", "use_rslora", "use_dora"),
     *("learning_rate", "lr_scheduler_type", "lr_scheduler_kwargs", "warmup_steps", "optim", "optim_args"),
     *("adam_beta1", "adam_beta2", "adam_epsilon", "weight_decay", "label_smoothing_factor"),
+    *("loss", "class_weights", "focal_gamma"),
     *("seed", "data_seed", "train_sampling_strategy", "metric_for_best_model", "early_stopping_patience"),
 )
 UNTYPED = object()

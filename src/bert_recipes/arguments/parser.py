@@ -23,6 +23,7 @@ WRITTEN_TO = ("output_dir", "output_file", "picture", "resume_from_checkpoint")
 # Arguments that are names with commas between them; in a file they may be lists.
 WITH_COMMAS = (
     *("text_columns", "label_column", "column_names", "label_names", "lora_target_modules"),
+    *("class_weights", "threshold"),
     *("experiments", "starts", "methods", "label_counts", "trial_labels"),
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from pathlib import Path
 
+import torch
 from peft import LoraConfig, PeftConfig, PeftModel, TaskType, get_peft_model
 from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
 from safetensors import safe_open
@@ -22,8 +23,8 @@ from .pretrained import load_config, load_model
 from .tokenization import load_tokenizer
 
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
-# The last matrix of a classifier: RoBERTa's, and everybody else's.
-HEADS = ("classifier.out_proj.weight", "classifier.weight", "score.weight")
+# The last projection of a classifier: RoBERTa's, and everybody else's.
+HEADS = ("classifier.out_proj", "classifier", "score")
 
 
 def add_lora(model: PreTrainedModel, args: LoraArguments) -> PeftModel:
@@ -105,13 +106,23 @@ def is_whole(folder: Path) -> bool:
     return (folder / "config.json").exists()
 
 
+def last_projection(model: torch.nn.Module) -> torch.nn.Linear:
+    """The one that gives a classifier's logits, of an adapted one too. Raises `UserError` where it is not found."""
+    for name, module in model.named_modules():
+        name = name.replace(".modules_to_save.default", "")  # peft trains a copy
+        of_labels = isinstance(module, torch.nn.Linear) and module.out_features == model.config.num_labels
+        if of_labels and name.endswith(HEADS):
+            return module
+    raise UserError(f"--calibrate: no last projection is found in {type(model).__name__}: leave it out")
+
+
 def classes_of_head(folder: Path) -> int:
     """Of the classifier that an adapter brings along: the rows of its last matrix."""
     if not (folder / ADAPTER_WEIGHTS).exists():
         raise UserError(f"--model_name_or_path {folder}: it has no {ADAPTER_WEIGHTS}")
     with safe_open(folder / ADAPTER_WEIGHTS, "pt") as weights:
         names = list(weights.keys())
-        heads = [name for ending in HEADS for name in names if name.endswith(ending)]
+        heads = [name for ending in HEADS for name in names if name.endswith(f"{ending}.weight")]
         if not heads:
             raise UserError(f"--model_name_or_path {folder}: its adapter has no classifier's head, and no config.json")
         return weights.get_slice(heads[0]).get_shape()[0]

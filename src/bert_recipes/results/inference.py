@@ -37,21 +37,23 @@ def predict(trainer: Trainer, dataset: Dataset, metric_key_prefix: str = "test")
     return logits, output.metrics
 
 
-def name_predictions(logits: np.ndarray, label_names: Sequence[str], problem_type: str | None) -> dict[str, list]:
+def name_predictions(
+    logits: np.ndarray, label_names: Sequence[str], problem_type: str | None, thresholds: np.ndarray | None = None
+) -> dict[str, list]:
     """Columns `prediction` and `score`: the label and its probability; of several labels a row, joined by `;`, those
-    with a probability of 0.5 or more and the probability of each. Of a model with one output the raw value, and, unless
-    it is a regression, its sigmoid: a reranker's relevance."""
+    with a probability of their threshold (0.5) or more and the probability of each. Of a model with one output the raw
+    value, and, unless it is a regression, its sigmoid: a reranker's relevance."""
     if logits.shape[1] == 1 and problem_type != MULTI_LABEL:
         values = logits[:, 0].astype(np.float64)
         scores = {} if problem_type == REGRESSION else {"score": [round(score, 6) for score in expit(values).tolist()]}
         return {"prediction": [round(value, 6) for value in values.tolist()], **scores}
     multi_label = problem_type == MULTI_LABEL
-    decisions = decide(logits, multi_label)
+    decisions = decide(logits, multi_label, thresholds)
     if not multi_label:
         probabilities = softmax(logits.astype(np.float64), axis=-1)
         return {
             "prediction": [label_names[index] for index in decisions],
-            "score": [round(float(score), 6) for score in probabilities.max(axis=-1)],
+            "score": [round(float(score), 6) for score in probabilities[np.arange(len(decisions)), decisions]],
         }
     probabilities = expit(logits.astype(np.float64))
     chosen = [np.flatnonzero(row) for row in decisions]
@@ -73,7 +75,12 @@ def join_labels(labels: Sequence, label_names: Sequence[str]) -> list[str] | lis
 
 
 def score_file(
-    logits: np.ndarray, table: Table, args: PredictArguments, label_names: Sequence[str], problem_type: str | None
+    logits: np.ndarray,
+    table: Table,
+    args: PredictArguments,
+    label_names: Sequence[str],
+    problem_type: str | None,
+    thresholds: np.ndarray | None = None,
 ) -> dict[str, float]:
     """The metrics of a file where it has labels that the model knows; else none, and a line that says why."""
     columns = {args.label_column, *split_names(args.label_column)}
@@ -84,8 +91,8 @@ def score_file(
     except UserError as error:
         print(f"No metrics: {error}")
         return {}
-    metrics = regression_metrics if problem_type == REGRESSION else classification_metrics
-    scores = metrics(EvalPrediction(predictions=logits, label_ids=label_ids))
+    rows = EvalPrediction(predictions=logits, label_ids=label_ids)
+    scores = regression_metrics(rows) if problem_type == REGRESSION else classification_metrics(rows, thresholds)
     return {name: value for name, value in scores.items() if name != MEAN_LOSS}
 
 

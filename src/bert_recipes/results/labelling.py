@@ -18,6 +18,7 @@ from ..text.data_summary import tell_of_rows
 from ..text.encoding import encode_texts
 from ..text.files import Table
 from ..training.assembling import classifier_trainer
+from ..training.decisions import thresholds_of
 from .inference import name_predictions, predict, score_file
 from .predictor import Predictor
 
@@ -27,6 +28,7 @@ class Labelling(Predictor):
 
     @staticmethod
     def new_columns(config: PretrainedConfig, args: PredictArguments) -> dict[str, pyarrow.DataType]:
+        thresholds_of(config)  # checked before the weights are loaded
         if config.problem_type == MULTI_LABEL:
             return {"prediction": pyarrow.string(), "score": pyarrow.string()}
         if config.problem_type == REGRESSION:
@@ -40,6 +42,7 @@ class Labelling(Predictor):
         self.trainer = classifier_trainer(self.model, args.for_trainer(), self.tokenizer)
         config = self.model.config
         self.label_names = [config.id2label[index] for index in range(config.num_labels)]
+        self.thresholds = thresholds_of(config)
         self.logits: list[np.ndarray] = []
         self.labels = KeptLabels(args)
 
@@ -50,13 +53,14 @@ class Labelling(Predictor):
         logits, _ = predict(self.trainer, encoded)
         if self.labels.add(block):
             self.logits.append(logits)
-        return block.with_columns(name_predictions(logits, self.label_names, self.model.config.problem_type))
+        problem_type = self.model.config.problem_type
+        return block.with_columns(name_predictions(logits, self.label_names, problem_type, self.thresholds))
 
     def scores(self) -> dict[str, float]:
         if not self.logits:
             return {}
-        logits = np.concatenate(self.logits)
-        return score_file(logits, self.labels.table, self.args, self.label_names, self.model.config.problem_type)
+        logits, problem_type = np.concatenate(self.logits), self.model.config.problem_type
+        return score_file(logits, self.labels.table, self.args, self.label_names, problem_type, self.thresholds)
 
 
 class KeptLabels:

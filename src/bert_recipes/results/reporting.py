@@ -9,6 +9,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import yaml
 
 from ..arguments.data import DataArguments, LabelledDataArguments
@@ -19,11 +20,13 @@ from ..run.tables import Table, as_markdown, print_table
 from ..text import files
 from ..text.corpora import corpus_fingerprint
 from ..training.data import ClassificationData, PretrainingData
+from ..training.decisions import TEMPERATURE, thresholds_of
 from ..training.trainer import Trainer
 from .baseline import score_floors
 from .cards import front_matter, origin
 from .inference import join_labels, name_predictions, predict
 from .input_rows import InputRows
+from .label_scores import label_section, score_labels
 from .next_steps import after_classifier, after_masked_lm, print_steps
 from .predictor import Predictor
 from .writing import write_file
@@ -35,6 +38,8 @@ CLASSIFIER_SCORES = {"accuracy": "accuracy", "macro-F1": "macro_f1"}
 REGRESSION_SCORES = {"mean squared error": "mse", "Pearson": "pearson", "Spearman": "spearman"}
 # What is on the table of a run, title -> prefix of its scores.
 THIS_RUN = {"this run, test": "test", "this run, validation": "eval"}
+AT_THRESHOLDS = {"this run, test, at the threshold": "test", "this run, test, at 0.5": "test_at_half"}
+AT_THRESHOLDS |= {"this run, validation, at 0.5": "eval"}
 CLASSIFIER_FLOORS = {"character tf-idf + LR, test": "baseline", "majority class, test": "majority"}
 REGRESSION_FLOORS = {"character tf-idf + ridge, test": "baseline", "mean of the training labels, test": "majority"}
 MASKED_LM_SCORES = {"loss": "loss", "perplexity": "perplexity", "masked accuracy": "masked_accuracy"}
@@ -55,6 +60,7 @@ def report_classifier(
     # matplotlib takes a second to import: not before the training's first line.
     from .confusion import draw_confusion
     from .figures import draw_training
+    from .reliability import draw_reliability
     from .scatter import draw_scatter
 
     args, test, output_dir = trainer.args, data.corpus["test"], Path(trainer.args.output_dir)
@@ -62,11 +68,15 @@ def report_classifier(
     if args.do_predict:
         logits, test_results = predict(trainer, data.encoded["test"])
         results |= test_results
+        if not regression:
+            test_labels = np.asarray(data.encoded["test"]["labels"][:])
+            results |= score_labels(logits, test_labels, trainer.model.config)
     trainer.end()
     if not trainer.is_world_process_zero():
         return results
     if args.do_predict:
-        predictions = name_predictions(logits, data.label_names, data.problem_type)
+        config = trainer.model.config
+        predictions = name_predictions(logits, data.label_names, data.problem_type, thresholds_of(config))
         given = test["label"][:]
         labels = join_labels(given, data.label_names)
         rows = files.Table("the test split", test.to_dict(), range(len(test)))
@@ -77,13 +87,22 @@ def report_classifier(
             results |= score_floors(data, args)
         if not regression:
             tell_collapse(labels, predictions["prediction"], results["majority_accuracy"])
+        if temperature := getattr(config, TEMPERATURE, None):
+            draw_reliability(logits, test_labels, temperature, output_dir / "figures" / "reliability.png")
     scores = REGRESSION_SCORES if regression else CLASSIFIER_SCORES
     draw_training(trainer.state.log_history, list(scores.values())[-2:], output_dir / "figures" / "training.png")
-    table = results_table(results, THIS_RUN | (REGRESSION_FLOORS if regression else CLASSIFIER_FLOORS), scores)
+    table = results_table(results, lines_of(results) | (REGRESSION_FLOORS if regression else CLASSIFIER_FLOORS), scores)
     card = model_card("text-classification", trainer, results, table, model_args, data_args, data.summary.as_markdown())
+    if args.do_predict and not regression:
+        card += f"\n{label_section(results, data.label_names)}"
     finish(trainer, results, table, card)
     print_steps(after_classifier(Path(args.default_output_dir).name, args.output_dir, model_args, data_args))
     return results
+
+
+def lines_of(results: Results) -> dict[str, str]:
+    """Of the table: a model with thresholds is shown without them too."""
+    return AT_THRESHOLDS if "test_at_half_accuracy" in results else THIS_RUN
 
 
 def tell_collapse(labels: list[str], predictions: list[str], majority_accuracy: float) -> None:

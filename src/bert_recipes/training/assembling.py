@@ -11,9 +11,11 @@ from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 from ..arguments.mlm import MlmArguments
 from ..arguments.problems import REGRESSION
 from ..arguments.recipe import RecipeArguments
+from ..models.adapters import last_projection
 from ..models.starting_weights import guess_the_mean
 from ..text.collating import MaskedLanguageModelCollator
 from ..text.encoded import EncodedTexts, as_it_is
+from .choosing_loss import ClassifierLoss
 from .data import PretrainingData
 from .learning_rate import suitable_learning_rate
 from .losses import classification_loss, masked_language_model_loss, pretraining_loss
@@ -28,13 +30,18 @@ def classifier_trainer(
     args: RecipeArguments,
     tokenizer: PreTrainedTokenizerBase,
     dataset: DatasetDict | None = None,
+    loss: ClassifierLoss | None = None,
 ) -> Trainer:
-    """A Trainer for encoded texts (`encoding.encode_texts`): with the splits train and validation, or to predict."""
+    """A Trainer for encoded texts (`encoding.encode_texts`): with the splits train and validation, or to predict. It
+    minimises `loss` (`choosing_loss.choose_loss`); left out, cross-entropy."""
+    loss = loss or ClassifierLoss(classification_loss(args.label_smoothing_factor))
     args.learning_rate = args.learning_rate or suitable_learning_rate(args, model.config)
     regression = model.config.problem_type == REGRESSION
     splits = {split: EncodedTexts(dataset[split], tokenizer) for split in ("train", "validation")} if dataset else {}
     if splits:
         args.suit(regression)
+        if args.calibrate:
+            last_projection(model)  # the head that a temperature goes into is there, or the run ends here
     if splits and args.do_train:
         choose_length(args, len(splits["train"]))
     if splits and args.do_train and regression:
@@ -46,9 +53,9 @@ def classifier_trainer(
         eval_dataset=splits["validation"].by_length() if splits else None,
         processing_class=tokenizer,
         data_collator=as_it_is,
-        compute_loss_func=classification_loss(args.label_smoothing_factor),
+        compute_loss_func=loss.function,
         compute_metrics=regression_metrics if regression else classification_metrics,
-        loss_of_guessing=loss_of_guessing(model.config, splits),
+        loss_of_guessing=loss_of_guessing(model.config, splits) * loss.scale,
     )
 
 

@@ -19,22 +19,67 @@ from ..text.masking import IGNORED
 LossFunction = Callable[[ModelOutput, torch.Tensor, torch.Tensor | int | None], torch.Tensor]
 
 
-def classification_loss(label_smoothing: float = 0.0) -> LossFunction:
-    """Cross-entropy for labels of shape (rows,), squared error where they are floats; binary cross-entropy for float
-    labels of shape (rows, classes)."""
+def divided_once(summed: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> LossFunction:
+    """A loss for the Trainer of one that `summed` adds up over (logits, labels), of a batch or a part of one."""
 
     def loss(outputs: ModelOutput, labels: torch.Tensor, num_items_in_batch=None) -> torch.Tensor:
-        logits = outputs["logits"].float()
-        if labels.is_floating_point() and labels.ndim == 1:
-            total = functional.mse_loss(logits.squeeze(-1), labels, reduction="sum")
-        elif labels.is_floating_point():
-            smoothed = labels * (1 - label_smoothing) + label_smoothing / 2
-            total = functional.binary_cross_entropy_with_logits(logits, smoothed, reduction="sum")
-        else:
-            total = functional.cross_entropy(logits, labels, reduction="sum", label_smoothing=label_smoothing)
+        total = summed(outputs["logits"].float(), labels)
         return total / (labels.numel() if num_items_in_batch is None else num_items_in_batch)
 
     return loss
+
+
+def classification_loss(label_smoothing: float = 0.0, weights: torch.Tensor | None = None) -> LossFunction:
+    """Cross-entropy for labels of shape (rows,), squared error where they are floats; binary cross-entropy for float
+    labels of shape (rows, classes).
+
+    `weights`, shape (classes,), multiply the loss of each class's rows, or of its positive labels where a row has
+    several. The divisor stays the number of rows: weights with a mean of 1 over the training rows keep the loss in
+    scale.
+    """
+
+    def summed(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        if labels.is_floating_point() and labels.ndim == 1:
+            return functional.mse_loss(logits.squeeze(-1), labels, reduction="sum")
+        if labels.is_floating_point():
+            smoothed = labels * (1 - label_smoothing) + label_smoothing / 2
+            return functional.binary_cross_entropy_with_logits(logits, smoothed, pos_weight=weights, reduction="sum")
+        return functional.cross_entropy(
+            logits, labels, weight=weights, reduction="sum", label_smoothing=label_smoothing
+        )
+
+    return divided_once(summed)
+
+
+def focal_loss(gamma: float, weights: torch.Tensor | None = None) -> LossFunction:
+    """(1 - p)^gamma times the cross-entropy -log p of the true class's probability p (Lin et al. 2017, arXiv
+    1708.02002), so that rows that are right already count little; labels and `weights` as in `classification_loss`."""
+
+    def summed(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        if labels.is_floating_point():
+            cross_entropy = functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
+            row_weights = 1 if weights is None else 1 + labels * (weights - 1)
+        else:
+            cross_entropy = functional.cross_entropy(logits, labels, reduction="none")
+            row_weights = 1 if weights is None else weights[labels]
+        # Of a row that is certain 1 - p is 0, where a power below 1 has no gradient.
+        missing = -torch.expm1(-cross_entropy)
+        return (row_weights * missing.clamp(min=1e-8) ** gamma * cross_entropy).sum()
+
+    return divided_once(summed)
+
+
+def own_loss(function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> LossFunction:
+    """The loss of a user's `function` of logits, float32 of shape (rows, classes), and labels, int64 of shape (rows,),
+    or float32 of shape (rows, classes) where a row has several; both of shape (rows,) in a regression. It returns the
+    loss of each row, shape (rows,)."""
+
+    def summed(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        regression = labels.is_floating_point() and labels.ndim == 1
+        losses = function(logits.squeeze(-1) if regression else logits, labels)
+        return losses.sum() * (labels.numel() / len(labels))  # several labels a row: the Trainer counts each of them
+
+    return divided_once(summed)
 
 
 class MaskedLabels(NamedTuple):

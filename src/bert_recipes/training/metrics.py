@@ -9,7 +9,7 @@ import evaluate
 import numpy as np
 import torch
 from scipy import stats
-from scipy.special import expit, log_softmax
+from scipy.special import expit, log_softmax, softmax
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 from torch.nn import functional
 from transformers import EvalPrediction
@@ -49,22 +49,32 @@ def load_metric(multi_label: bool = False) -> ClassificationMetric:
     return ClassificationMetric(config_name="multilabel" if multi_label else "default", keep_in_memory=True)
 
 
-def decide(logits: np.ndarray, multi_label: bool) -> np.ndarray:
-    """The class of each row, shape (rows,); with several labels a row a 0/1 matrix of those at 0.5 or more."""
-    return (expit(logits) >= 0.5).astype(int) if multi_label else logits.argmax(axis=-1)
+def decide(logits: np.ndarray, multi_label: bool, thresholds: np.ndarray | None = None) -> np.ndarray:
+    """The class of each row, shape (rows,); with several labels a row a 0/1 matrix of those at their threshold or more.
+
+    `thresholds`, shape (classes,), are probabilities, 0.5 where they are left out. Of two classes, one a row, they add
+    up to 1: a row gets the class whose threshold its probability reaches.
+    """
+    if multi_label:
+        return (expit(logits) >= (0.5 if thresholds is None else thresholds)).astype(int)
+    return (logits if thresholds is None else softmax(logits, axis=-1) - thresholds).argmax(axis=-1)
 
 
-def classification_metrics(evaluation: EvalPrediction) -> dict[str, float]:
-    """`compute_metrics` of a classifier: float labels of shape (rows, classes) are multi-label."""
+def classification_metrics(evaluation: EvalPrediction, thresholds: np.ndarray | None = None) -> dict[str, float]:
+    """`compute_metrics` of a classifier: float labels of shape (rows, classes) are multi-label. The loss is plain
+    cross-entropy, whatever the model was trained with, so that runs can be compared."""
     logits, labels = np.asarray(evaluation.predictions, dtype=np.float64), np.asarray(evaluation.label_ids)
     multi_label = labels.ndim == 2
-    if multi_label:
-        # log(1 + e^x) - x y, the binary cross-entropy of a logit x
-        mean_loss = (np.logaddexp(0, logits) - logits * labels).mean()
-    else:
-        mean_loss = -log_softmax(logits, axis=-1)[np.arange(len(labels)), labels].mean()
-    scores = load_metric(multi_label).compute(predictions=decide(logits, multi_label), references=labels.astype(int))
-    return {**scores, MEAN_LOSS: float(mean_loss)}
+    predictions = decide(logits, multi_label, thresholds)
+    scores = load_metric(multi_label).compute(predictions=predictions, references=labels.astype(int))
+    return {**scores, MEAN_LOSS: float(mean_cross_entropy(logits, labels))}
+
+
+def mean_cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Binary, of each label, where labels have shape (rows, classes)."""
+    if labels.ndim == 2:
+        return (np.logaddexp(0, logits) - logits * labels).mean()  # log(1 + e^x) - x y of a logit x
+    return -log_softmax(logits, axis=-1)[np.arange(len(labels)), labels].mean()
 
 
 def regression_metrics(evaluation: EvalPrediction) -> dict[str, float]:
