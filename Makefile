@@ -5,12 +5,12 @@ BIN := .venv/bin
 # `accelerate launch` by its other name, which starts a second earlier. Without a LAUNCH file accelerate would list what it
 # takes by default.
 LAUNCHER = ACCELERATE_LOG_LEVEL=$${ACCELERATE_LOG_LEVEL:-ERROR} $(BIN)/accelerate-launch --quiet $(if $(LAUNCH),--config_file $(LAUNCH))
-BENCHMARKS = mlm finetune lora predict startup data_path
+BENCHMARKS = mlm finetune lora predict embed startup data_path
 FAULTS = tests/text/test_any_file.py tests/run/test_faults.py tests/run/test_hosts.py tests/run/test_launch.py \
 	tests/models/test_model_types.py tests/text/test_streaming.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo finetune lora ner mlm-pretrain split predict base-text base-model bench gpu-check test test-faults test-floors test-all test-tools lint
+.PHONY: help setup demo finetune lora ner mlm-pretrain simcse split predict embed base-text base-model bench gpu-check test test-faults test-floors test-all test-tools lint
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -38,11 +38,17 @@ ner: setup  ## find persons and places in newspaper text      ARGS="..." LAUNCH=
 mlm-pretrain: setup  ## continue pretraining on the reviews' text       ARGS="..." LAUNCH=...
 	$(LAUNCHER) recipes/mlm_pretrain.py $(ARGS)
 
+simcse: setup  ## better text vectors without labels (SimCSE)       ARGS="..." LAUNCH=...
+	$(LAUNCHER) recipes/simcse.py $(ARGS)
+
 split: setup  ## what each start and method buys, label by label    ARGS="..."
 	$(LAUNCHER) recipes/split.py $(ARGS)
 
 predict: setup  ## label a file: ARGS="--input_file a.csv --output_file b.csv"
 	$(LAUNCHER) recipes/predict.py $(ARGS)
+
+embed: setup  ## vectors of texts or characters: ARGS="--unit char --nearest 10 好"
+	$(LAUNCHER) recipes/embed.py $(ARGS)
 
 base-text: setup  ## gather the base model's text from Debian packages (needs Debian and a network)
 	$(BIN)/python -m bert_recipes.text.debian_text $(ARGS)

@@ -51,6 +51,7 @@ class Comparison:
     against: str | None = None
     seeds: int = 5
     prepare: Callable[[], None] = lambda: None
+    run: Callable[[str, Sequence[str], Path], dict[str, float]] | None = None  # in the place of `run_recipe`
 
     @property
     def file(self) -> Path:
@@ -80,7 +81,7 @@ def run_all(comparison: Comparison, seeds: int, file: Path) -> None:
                 continue
             print(f"{setting.name}, seed {seed}", file=sys.stderr)
             folder, started = OUTPUTS / comparison.name / setting.name.replace(" ", "_"), time.perf_counter()
-            results = run_recipe(setting.recipe, [*setting.arguments, "--seed", str(seed)], folder)
+            results = (comparison.run or run_recipe)(setting.recipe, [*setting.arguments, "--seed", str(seed)], folder)
             run = {"setting": setting.name, "seed": seed, "recipe": setting.recipe, "arguments": setting.arguments}
             run |= {"results": results, "seconds": round(time.perf_counter() - started), **where()}
             with file.open("a", encoding="utf-8") as lines:

@@ -22,6 +22,8 @@ HEADINGS = {
              "of the time of a full step (quartiles)"],
     "predict": ["size", "stock, rows/s", "ours, rows/s", "ratio (quartiles)", "peak memory, stock / ours",
                 "rows with equal labels", "largest difference of scores"],
+    "embed": ["size", "pipeline, rows/s", "one by one, rows/s", "ours, rows/s", "beside the pipeline (quartiles)",
+              "beside one by one (quartiles)", "largest difference"],
     "data_path": ["batches", "rows a batch", "tokens/s of one core", "quartiles"],
     "startup": ["recipe", "stock, s", "ours, s", "ratio (quartiles)"],
 }  # fmt: skip
@@ -44,6 +46,9 @@ def row(result: dict) -> list[str]:
             *(f"{result[f'{kind}_seconds']:.1f}" for kind in ("stock", "ours")),
             ratio(result),
         ]
+    if name == "embed":
+        speeds = [f"{result[f'{kind}_rows_per_second']:,}" for kind in ("stock", "loop", "ours")]
+        return [size(result), *speeds, ratio(result), ratio(result, "of_loop"), f"{result['largest_difference']:.1e}"]
     unit = "tokens" if name == "mlm" else "rows"
     cells = [size(result), *(f"{result[f'{kind}_{unit}_per_second']:,}" for kind in ("stock", "ours")), ratio(result)]
     memory = "{stock_peak_memory_mb:,} / {ours_peak_memory_mb:,} MB".format(**result)

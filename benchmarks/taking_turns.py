@@ -20,7 +20,7 @@ from bert_recipes.run.memory import peak_memory_mb
 ENDLESS = 100_000  # steps: a training ends when it is told to
 # What takes seconds to import. The server that forks finds installed modules alone, not those of this folder.
 IMPORTS = [f"bert_recipes.{name}" for name in ("training.assembling", "training.data", "results.inference")]
-IMPORTS += ["bert_recipes.models.classifiers", "bert_recipes.models.masked_lm"]
+IMPORTS += ["bert_recipes.models.classifiers", "bert_recipes.models.masked_lm", "bert_recipes.results.vectors"]
 Turn = dict[str, dict]  # what each run reports of a turn, with its seconds
 
 

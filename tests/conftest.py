@@ -103,7 +103,9 @@ def dropout_model(tiny_model, tmp_path_factory) -> Path:
 
 def short(name: str) -> list[str]:
     """Arguments that make a recipe's run a matter of seconds."""
-    return {"mlm_pretrain": SHORT, "predict": [], "split": SHORT_SPLIT}.get(name, [*SHORT, "--max_test_samples", "24"])
+    return {"mlm_pretrain": SHORT, "simcse": SHORT, "predict": [], "embed": [], "split": SHORT_SPLIT}.get(
+        name, [*SHORT, "--max_test_samples", "24"]
+    )
 
 
 def recipe(name: str):

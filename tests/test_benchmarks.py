@@ -19,6 +19,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))  # for the processes that take turn
 
 import classifying
 import data_path
+import embed
 import first_step
 import measuring
 import mlm
@@ -27,13 +28,14 @@ import startup
 import tables
 import taking_turns
 
-IN_FULL = {name: ("--quick", "--sizes", "4x256") for name in ("mlm", "finetune", "lora", "predict")}
+IN_FULL = {name: ("--quick", "--sizes", "4x256") for name in ("mlm", "finetune", "lora", "predict", "embed")}
 IN_FULL["startup"] = ("--quick", "--recipes", "finetune", "lora", "mlm_pretrain")
 MEASURED = {
     "mlm": ("stock_tokens_per_second", "ours_tokens_per_second", "exact_ratio", "matmul_share"),
     "finetune": ("stock_rows_per_second", "ours_rows_per_second", "matmul_share"),
     "lora": ("stock_rows_per_second", "ours_rows_per_second", "full_rows_per_second", "of_full_step"),
     "predict": ("stock_rows_per_second", "ours_rows_per_second", "equal_labels"),
+    "embed": ("stock_rows_per_second", "loop_rows_per_second", "ours_rows_per_second", "of_loop"),
     "startup": ("stock_seconds", "ours_seconds"),
 }
 
@@ -57,7 +59,7 @@ def text(tmp_path_factory) -> list[str]:
 @pytest.fixture
 def some_reviews(monkeypatch):
     """The benchmarks of classifiers and of start-up read the built-in reviews once, and few of them."""
-    for module in (classifying, predict, startup):
+    for module in (classifying, predict, embed, startup):
         monkeypatch.setattr(module, "load_builtin", lambda name: reviews())
 
 
@@ -72,10 +74,11 @@ def test_pretraining_in_turns(text):
     assert result["our_arguments"] == ["--weight_decay", "0.02"] and result["rows"] == 4
 
 
-@pytest.mark.parametrize("name", ["finetune", "lora", "predict"])
+@pytest.mark.parametrize("name", ["finetune", "lora", "predict", "embed"])
 def test_classifiers_in_turns(name, some_reviews):
     result = importlib.import_module(name).measure("tiny", 2, 32, [])
     check(result)
+    assert name != "embed" or result["largest_difference"] < 1e-5
     assert name != "predict" or (result["equal_labels"] == 1 and result["largest_difference"] < 1e-4)
 
 
@@ -181,6 +184,7 @@ def test_a_benchmark_makes_rows_of_its_table():
     speeds = {f"{kind}_{unit}_per_second": 12.3 for kind in ("stock", "ours") for unit in ("rows", "tokens")}
     others = {"exact_ratio": 1.5, "of_full_step": 0.6, "of_full_step_spread": [0.5, 0.7], "recipe": "lora"}
     others |= {"path": "pairs", "rows": 256, "tokens_per_second": 9_040_000, "spread": [8e6, 9.96e6]}
+    others |= {"loop_rows_per_second": 4.5, "of_loop": 2.7, "of_loop_spread": [2.5, 2.8]}
     others |= {"equal_labels": 1.0, "largest_difference": 2e-6, "stock_seconds": 9.0, "ours_seconds": 5.04}
     for name, headings in tables.HEADINGS.items():
         row = tables.row({"benchmark": name, **shared, **speeds, **others})

@@ -19,7 +19,7 @@ from .former_names import unknown_name
 # Those of transformers.TrainingArguments that most runs set; the help shows them with the recipe's own.
 OFTEN_SET = {"output_dir", "num_train_epochs", "max_steps", "gradient_accumulation_steps", "seed", "bf16", "fp16"}
 # Arguments that name what a run writes: one goes on in its checkpoint's folder.
-WRITTEN_TO = ("output_dir", "output_file", "resume_from_checkpoint")
+WRITTEN_TO = ("output_dir", "output_file", "picture", "resume_from_checkpoint")
 # Arguments that are names with commas between them; in a file they may be lists.
 WITH_COMMAS = (
     *("text_columns", "label_column", "column_names", "label_names", "lora_target_modules"),

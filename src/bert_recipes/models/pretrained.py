@@ -115,8 +115,10 @@ def load_report_unsaid() -> Iterator[None]:
 
 
 def in_encoder(model: PreTrainedModel, keys: Iterable[str]) -> list[str]:
-    """The names among `keys` that belong to the encoder, without its pooler."""
-    return sorted(key for key in keys if key.startswith(f"{model.base_model_prefix}.") and POOLER not in key)
+    """The names among `keys` that belong to the encoder, without its pooler; `model` may be an encoder alone."""
+    alone = not hasattr(model, model.base_model_prefix)
+    parts = [name for name, _ in model.named_children()] if alone else [model.base_model_prefix]
+    return sorted(key for key in keys if key.split(".")[0] in parts and POOLER not in key)
 
 
 def refuse_new_encoder(model: PreTrainedModel, loading: dict[str, Any], name: str) -> None:

@@ -90,6 +90,16 @@ def after_masked_lm(output_dir: str, data_args: DataArguments) -> Steps:
     }
 
 
+def after_encoder(output_dir: str, pooling: str, data_args: DataArguments) -> Steps:
+    """The vectors of a file, and a classifier from there."""
+    start, reading = ("--model_name_or_path", output_dir), flags({name: data_args.given.get(name) for name in READING})
+    file = ("--input_file", data_args.train_file) if data_args.train_file else ()
+    return {
+        "vectors, a row each": command("embed", *start, "--pooling", pooling, *file, *(reading if file else [])),
+        "fine-tune from it": command("finetune", *start),
+    }
+
+
 def flags(values: dict) -> list[str]:
     """Arguments as words; those that are None or off stay out."""
     words = []

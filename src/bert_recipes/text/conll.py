@@ -9,8 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from ..run.errors import UserError, tell
-from .data_summary import UNSPACED
 from .lines import read_lines
+from .sentences import UNSPACED
 from .tags import OUTSIDE, TAG, Entity, broken, entities_of, parts
 
 SUFFIXES = (".txt", ".conll", ".bio", ".bioes", ".bmes", ".iob", ".tsv")

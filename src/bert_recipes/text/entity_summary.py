@@ -9,10 +9,11 @@ import numpy as np
 from datasets import DatasetDict
 from transformers import PreTrainedTokenizerBase
 
-from .data_summary import SAMPLED_TEXTS, UNSPACED, WORD, DataSummary, Reading, read
+from .data_summary import SAMPLED_TEXTS, DataSummary, Reading, read
 from .entities import count_types
 from .flat import FlatLists, as_table
 from .repeats import repeated_rows
+from .sentences import UNSPACED, WORD
 from .tags import types_of
 from .windows import texts_of_windows
 

@@ -1,0 +1,85 @@
+"""The nearest neighbours of characters or texts by cosine, found block after block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from ..arguments.embed import CHAR, EmbedArguments
+from ..models.encoders import Encoder
+from ..run.errors import UserError
+from ..run.tables import print_table
+from ..text.encoded import EncodedTexts
+from ..text.long_texts import TRUNCATED
+from .embedding import CHARACTER, Vectors, normalized, vectors_in
+
+SHORT = 40  # characters of a text that is shown
+Neighbour = tuple[str, float]  # a character or text, and its cosine
+
+
+def queries(
+    args: EmbedArguments, vectors: Vectors, encoder: Encoder, tokenizer: PreTrainedTokenizerBase
+) -> dict[str, np.ndarray]:
+    """What neighbours are asked of, each with its vector: of a character the file's, a text goes through the model."""
+    wanted = args.nearest[1:] if args.nearest else []
+    if args.unit != CHAR:
+        return {text: vector_of(text, encoder, tokenizer, args) for text in wanted}
+    (table,) = vectors.tables()
+    there = {character: number for number, character in enumerate(table[CHARACTER].to_pylist())}
+    for character in wanted:
+        if character not in there:
+            raise UserError(f"--nearest: {character!r} has no vector here: name single characters of the file")
+    return {character: vectors_in(table)[there[character]] for character in wanted}
+
+
+@torch.inference_mode()
+def vector_of(text: str, encoder: Encoder, tokenizer: PreTrainedTokenizerBase, args: EmbedArguments) -> np.ndarray:
+    names = args.text_column_names
+    if len(names) > 1:
+        raise UserError("--nearest finds the neighbours of single texts: name one column with --text_columns")
+    encoded = EncodedTexts(pa.table(TRUNCATED.encode(tokenizer, [[text]])), tokenizer)
+    batch = encoded.__getitems__([0])
+    del batch["num_tokens"]
+    device = encoder.pooling.frame.device
+    return encoder({name: ids.to(device) for name, ids in batch.items()})[0].cpu().numpy()
+
+
+def find_neighbours(
+    wanted: dict[str, np.ndarray], vectors: Vectors, args: EmbedArguments
+) -> dict[str, list[Neighbour]]:
+    """The nearest first; what is asked for is none of its own neighbours."""
+    if not wanted:
+        return {}
+    count = int(args.nearest[0])
+    best: dict[str, list[Neighbour]] = {name: [] for name in wanted}
+    directions = normalized(np.array(list(wanted.values())))
+    for table in vectors.tables():
+        cosines = directions @ normalized(vectors_in(table)).T
+        for name, row in zip(wanted, cosines, strict=True):
+            nearest = np.argsort(-row, kind="stable")[: count + 1]
+            found = zip(names_of(table, nearest), row[nearest].tolist(), strict=True)
+            others = [*best[name], *((other, cosine) for other, cosine in found if other != name)]
+            best[name] = sorted(others, key=lambda neighbour: -neighbour[1])[:count]
+    return best
+
+
+def names_of(table: pa.Table, rows: np.ndarray) -> Iterator[str]:
+    """Of a pair both texts."""
+    names = [name for name in table.column_names if pa.types.is_string(table.schema.field(name).type)]
+    for row in table.select(names).take(pa.array(rows)).to_pylist():
+        yield " | ".join(row[name] for name in names)
+
+
+def tell_neighbours(found: dict[str, list[Neighbour]]) -> None:
+    for name, neighbours in found.items():
+        print_table([[shorten(name), "cosine"], *([shorten(other), f"{cosine:.4f}"] for other, cosine in neighbours)])
+    print(flush=True) if found else None
+
+
+def shorten(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= SHORT else f"{line[:SHORT]}…"
