@@ -213,7 +213,7 @@ MISTAKES = {
     "no function": ("one", "--loss own_losses:hinge", "own_losses.py has no function 'hinge'"),
     "not callable": ("one", "--loss own_losses:NUMBER", "own_losses.py has no function 'NUMBER'"),
     "a mean": ("one", "--loss own_losses:mean", "of 4 rows it must return a tensor of shape (4,): shape ()"),
-    "no gradient": ("one", "--loss own_losses:constant", "does not hang on the logits"),
+    "no gradient": ("one", "--loss own_losses:constant", "does not depend on the logits"),
     "an error": ("one", "--loss own_losses:broken", "logits of shape (4, 2) and labels of shape (4,) it raises"),
 }
 

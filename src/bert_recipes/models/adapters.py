@@ -89,8 +89,8 @@ def load_adapted(
     folder = Path(model_args.model_name_or_path)
     base_args = base_of_adapter(folder, model_args)
     config = config_of_adapter(model_args)
-    of_aspects = config.model_type == AspectBertConfig.model_type  # its base is a BERT without the layer
-    auto_class = AspectBertForSequenceClassification if of_aspects else AutoModelForSequenceClassification
+    if config.model_type == AspectBertConfig.model_type:  # its base is a BERT without the layer
+        auto_class = AspectBertForSequenceClassification
     # AutoPeftModel would want the label maps again.
     base, _ = load_model(auto_class, base_args, config=config)
     return PeftModel.from_pretrained(base, folder), load_tokenizer(model_args if is_whole(folder) else base_args)

@@ -27,7 +27,7 @@ LABEL_JOINT = ";"  # between the labels of a row that has several
 def predict(trainer: Trainer, dataset: Dataset, metric_key_prefix: str = "test") -> tuple[np.ndarray, dict[str, float]]:
     """Logits of shape (rows, classes) in the order of `dataset`, and the metrics where it has `labels`."""
     rows = EncodedTexts(dataset, trainer.processing_class)
-    order = np.argsort(rows.lengths, kind="stable")[::-1]  # the longest first: the time left is no false promise
+    order = np.argsort(rows.lengths, kind="stable")[::-1]  # the longest first: the time left is not underestimated
     loaders = trainer.accelerator._dataloaders
     earlier = len(loaders)
     output = trainer.predict(rows.select(order), metric_key_prefix=metric_key_prefix)

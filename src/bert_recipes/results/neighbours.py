@@ -51,7 +51,7 @@ def vector_of(text: str, encoder: Encoder, tokenizer: PreTrainedTokenizerBase, a
 def find_neighbours(
     wanted: dict[str, np.ndarray], vectors: Vectors, args: EmbedArguments
 ) -> dict[str, list[Neighbour]]:
-    """The nearest first; what is asked for is none of its own neighbours."""
+    """The nearest first; the query itself is left out."""
     if not wanted:
         return {}
     count = int(args.nearest[0])

@@ -1,5 +1,4 @@
-"""The finished blocks of a long computation, a parquet file each beside its output: what a kill leaves is gone on
-from."""
+"""The finished blocks of a long computation, a parquet file each beside its output, from which a killed run continues."""
 
 from __future__ import annotations
 

@@ -110,4 +110,4 @@ def try_function(args: LossArguments, function: Callable, classes: int, problem_
             f"--loss {args.loss}: of {ROWS_TRIED} rows it must return a tensor of shape ({ROWS_TRIED},): {found}"
         )
     if not losses.requires_grad:
-        raise UserError(f"--loss {args.loss}: its result does not hang on the logits, so nothing can be learnt from it")
+        raise UserError(f"--loss {args.loss}: its result does not depend on the logits, so it trains nothing")

@@ -65,7 +65,7 @@ def predict_entities(
 ) -> tuple[list[list[Found]], dict[str, float]]:
     """Of each text its entities with their scores; with `data`, of whose test split these are, the metrics too."""
     rows = EncodedWindows(encoded, trainer.processing_class)
-    order = rows.order_by_length()[::-1]  # the longest first: the time left is no false promise
+    order = rows.order_by_length()[::-1]  # the longest first, so that the time left is not underestimated
     trainer.compute_metrics = scorer(data, "test", order) if data else None
     loaders = trainer.accelerator._dataloaders
     earlier = len(loaders)

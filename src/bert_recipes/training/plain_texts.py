@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerBase
 from ..arguments.data import DataArguments
 from ..arguments.simcse import SimcseArguments
 from ..run.errors import UserError
-from ..text.data_summary import DataSummary, Reading, cut_rows, read
+from ..text.data_summary import DataSummary, Reading, long_rows, read
 from ..text.documents import load_documents
 from ..text.encoded import EncodedTexts
 from ..text.encoding import encode_texts
@@ -34,11 +34,12 @@ def load_plain_texts(data_args: DataArguments, args: SimcseArguments, tokenizer:
         documents = load_documents(data_args, args.seed)
         encoded = encode_texts(documents, tokenizer, columns)
     if len(encoded["train"]) < 2 or len(encoded["validation"]) < 2:
-        raise UserError("a text is told from others: two texts to train on and two to validate with are the least")
+        raise UserError("SimCSE needs at least two training and two validation texts: add text")
     splits = [["", "texts", "median tokens", f"cut at {tokenizer.model_max_length}", *Reading.heading]]
     notes = list(repeated_documents(documents))
     for split, rows in encoded.items():
-        reading, cut = read(documents[split], rows, tokenizer, columns), cut_rows(rows)
+        reading = read(documents[split], rows, tokenizer, columns)
+        cut = long_rows(rows, tokenizer.model_max_length)
         median = f"{np.median(column(rows, 'uncut_length')):,.0f}"
         splits.append([split, f"{len(rows):,}", median, f"{cut:,} ({cut / len(rows):.1%})", *reading.cells])
         notes += reading.notes(split) if split == "train" else ()
