@@ -15,7 +15,7 @@ from ..arguments.problems import MULTI_LABEL, REGRESSION
 from ..models.adapters import last_projection
 from ..models.decided import TEMPERATURE, THRESHOLDS, forget_thresholds
 from ..run.errors import UserError, tell
-from .calibration import fit_temperature
+from .calibration import LARGEST_TEMPERATURE, fit_temperature
 from .choosing_loss import label_counts, shown
 from .data import ClassificationData
 from .trainer import Trainer
@@ -64,6 +64,8 @@ def settle_decisions(trainer: Trainer, data: ClassificationData) -> dict[str, fl
         setattr(config, TEMPERATURE, temperature * getattr(config, TEMPERATURE, 1.0))
         results[TEMPERATURE] = temperature
         tell(f"Calibrated on {len(labels):,} validation rows: logits divided by {temperature:.3f}")
+        if not 1.01 / LARGEST_TEMPERATURE < temperature < LARGEST_TEMPERATURE / 1.01:
+            tell("That is the limit of what is tried: the scores say little about the labels, so train for longer")
     if args.threshold:
         names = names_with_threshold(args, data)
         given = args.given_thresholds()
