@@ -5,12 +5,13 @@ accelerate launch recipes/finetune.py --config recipes/configs/title_text.yaml -
 """
 
 from bert_recipes.arguments.classifier import FinetuneArguments
-from bert_recipes.arguments.data import LabelledDataArguments
+from bert_recipes.arguments.data import ClassifierDataArguments
 from bert_recipes.arguments.model import ClassifierModelArguments
 from bert_recipes.arguments.parse import parse
 from bert_recipes.models.classifiers import load_classifier
 from bert_recipes.results.baseline import mark_to_beat
 from bert_recipes.results.reporting import report_classifier
+from bert_recipes.run.checkpoints import checkpoint_to_resume
 from bert_recipes.run.errors import run
 from bert_recipes.training.assembling import classifier_trainer
 from bert_recipes.training.choosing_loss import choose_loss
@@ -21,11 +22,12 @@ from bert_recipes.training.trainer import train_and_evaluate
 
 def main(argv=None):
     model_args, data_args, training_args = parse(
-        ClassifierModelArguments, LabelledDataArguments, FinetuneArguments, argv=argv
+        ClassifierModelArguments, ClassifierDataArguments, FinetuneArguments, argv=argv
     )
 
     # Data: text -> token ids; the label list comes from the training split alone.
-    data = load_classification_data(model_args, data_args, training_args.seed, training_args.do_train)
+    resumed = checkpoint_to_resume(training_args)
+    data = load_classification_data(model_args, data_args, training_args.seed, training_args.do_train, resumed)
 
     # The loss and the decisions that the arguments ask for, checked against the labels.
     loss = choose_loss(training_args, data)

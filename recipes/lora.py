@@ -5,13 +5,14 @@ accelerate launch recipes/lora.py --model_name_or_path outputs/mlm_pretrain --lo
 """
 
 from bert_recipes.arguments.classifier import LoraArguments
-from bert_recipes.arguments.data import LabelledDataArguments
+from bert_recipes.arguments.data import ClassifierDataArguments
 from bert_recipes.arguments.model import ClassifierModelArguments
 from bert_recipes.arguments.parse import parse
 from bert_recipes.models.adapters import add_lora, save_lora
 from bert_recipes.models.classifiers import load_classifier
 from bert_recipes.results.baseline import mark_to_beat
 from bert_recipes.results.reporting import report_classifier
+from bert_recipes.run.checkpoints import checkpoint_to_resume
 from bert_recipes.run.errors import run
 from bert_recipes.training.assembling import classifier_trainer
 from bert_recipes.training.choosing_loss import choose_loss
@@ -22,11 +23,12 @@ from bert_recipes.training.trainer import train_and_evaluate
 
 def main(argv=None):
     model_args, data_args, training_args = parse(
-        ClassifierModelArguments, LabelledDataArguments, LoraArguments, argv=argv
+        ClassifierModelArguments, ClassifierDataArguments, LoraArguments, argv=argv
     )
 
     # Data: the same task, text and splits as finetune.py.
-    data = load_classification_data(model_args, data_args, training_args.seed, training_args.do_train)
+    resumed = checkpoint_to_resume(training_args)
+    data = load_classification_data(model_args, data_args, training_args.seed, training_args.do_train, resumed)
 
     # The loss and the decisions that the arguments ask for, checked against the labels.
     loss = choose_loss(training_args, data)

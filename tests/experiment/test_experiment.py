@@ -202,6 +202,7 @@ def test_a_seed_gives_one_result_and_a_stopped_experiment_goes_on(experiment, ar
         (["--from_scratch"], "random weights are one of --starts already"),
         (["--num_seeds", "1"], "--num_seeds 1: an interval needs 2 or more"),
         (["--experiments", "lables"], "--experiments lables: must be of labels, nsp, titles, passes"),
+        (["--long_text", "windows"], "unknown argument --long_text"),
         (["--workers", "0"], "--workers 0: must be 1 or more"),
     ],
 )

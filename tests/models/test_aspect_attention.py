@@ -31,7 +31,7 @@ def logits(model, batch):
 def trained(tiny_model):
     """With a layer that is no longer zero."""
     model = load_classifier(ClassifierModelArguments(str(tiny_model), aspect_attention=True), ["好", "坏"])
-    torch.nn.init.normal_(model.aspect_attention.given.weight, std=0.5)
+    torch.nn.init.normal_(model.aspect_attention.output.weight, std=0.5)
     return model
 
 
@@ -49,7 +49,7 @@ def test_it_reads_the_text_and_no_padding(tiny_model, tokenizer, batch):
     together = logits(model, batch)
     alone = logits(model, tokenizer(ASPECTS[1], TEXTS[1], return_tensors="pt"))
     torch.testing.assert_close(together[1:], alone, atol=1e-5, rtol=1e-4)
-    model.aspect_attention.given.weight.data.zero_()
+    model.aspect_attention.output.weight.data.zero_()
     assert (together - logits(model, batch)).abs().max() > 0.01
 
 
@@ -61,7 +61,7 @@ def test_it_comes_back_as_it_was_saved_with_an_adapter_too(tiny_model, tmp_path,
     torch.testing.assert_close(logits(reloaded, batch), logits(model, batch))
     args = LoraArguments(output_dir=str(tmp_path / "run"), use_cpu=True)
     adapted = add_lora(model, args)
-    adapted.base_model.model.aspect_attention.modules_to_save.default.given.weight.data.mul_(2)
+    adapted.base_model.model.aspect_attention.modules_to_save.default.output.weight.data.mul_(2)
     save_lora(adapted, tokenizer, args)
     for folder in ("run", "run/adapter"):
         reloaded, _ = load_trained_classifier(CheckpointArguments(str(tmp_path / folder)))

@@ -5,15 +5,15 @@ import itertools
 import numpy as np
 import pytest
 from conftest import refusal
-from datasets import Dataset
+from datasets import Dataset, DatasetDict
 from transformers import AutoTokenizer
 
-from bert_recipes.arguments.data import LabelledDataArguments
+from bert_recipes.arguments.data import ClassifierDataArguments
 from bert_recipes.models.pretrained import EMBEDDED_MODELS
 from bert_recipes.text.builtin_corpora import load_builtin
 from bert_recipes.text.encoded import EncodedTexts
 from bert_recipes.text.encoding import encode_texts
-from bert_recipes.text.long_texts import LongTexts, count_what_was_done, what_was_done
+from bert_recipes.text.long_texts import LongTexts, check_room, count_what_was_done, what_was_done
 from bert_recipes.text.sentences import sentences_of, shared_characters
 
 LIMIT = 40
@@ -131,11 +131,24 @@ def test_scores_by_characters():
 
 
 @pytest.mark.parametrize("how", ["head_tail", "windows", "select"])
-def test_an_aspect_that_leaves_no_room_is_one_line(limited, how):
-    rows = Dataset.from_dict({"aspect": ["很长的方面" * 7], "text": ["房间很干净，服务也好。" * 9]})
-    told = refusal(encode_texts, rows, limited, ["aspect", "text"], long_texts=LongTexts(how, "lexical"))
+def test_an_aspect_that_leaves_no_room_is_refused_in_training_and_told_in_prediction(limited, texts, how):
+    columns, long_texts = ["aspect", "text"], LongTexts(how, "lexical" if how == "select" else None)
+    row = {"aspect": "很长的方面" * 7, "text": "房间很干净，服务也好。" * 9}
+    rows = Dataset.from_list([row, texts[0]])
+    encoded = encode_texts(rows, limited, columns, long_texts=long_texts)
+    assert encoded["cramped"][:] == [True, False]
+    assert encoded["input_ids"][0] == encode_texts(rows, limited, columns)["input_ids"][0]
+    assert (
+        encoded["input_ids"][1]
+        == encode_texts(rows.select([1]), limited, columns, long_texts=long_texts)[0]["input_ids"]
+    )
+    done = what_was_done(count_what_was_done(encoded, long_texts), long_texts, LIMIT)
+    assert done.endswith(
+        "; in 1 of them the first text leaves the second too little room, and the longer one loses its end"
+    )
+    told = refusal(check_room, DatasetDict(train=encoded), DatasetDict(train=rows), columns, LIMIT)
     assert told.startswith(
-        f"--max_length {LIMIT}: beside '很长的方面很长的方面很长的方面很长的方面' … 2 tokens of text have room"
+        f"--max_length {LIMIT}: '很长的方面很长的方面很长的方面很长的方面' …, in 1 of 2 train rows, leaves its text"
     )
 
 
@@ -148,9 +161,9 @@ def test_an_aspect_that_leaves_no_room_is_one_line(limited, how):
     ],
 )
 def test_arguments_that_do_not_go_together(given, told):
-    assert told in refusal(LabelledDataArguments, **given)
+    assert told in refusal(ClassifierDataArguments, **given)
 
 
 def test_what_selects_where_nothing_says_so():
-    assert LabelledDataArguments(long_text="select").select_by == "learned"
-    assert LabelledDataArguments(long_text="select", text_columns="aspect,text").select_by == "lexical"
+    assert ClassifierDataArguments(long_text="select").select_by == "learned"
+    assert ClassifierDataArguments(long_text="select", text_columns="aspect,text").select_by == "lexical"

@@ -8,7 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import TrainerCallback
 
 from bert_recipes.arguments.classifier import FinetuneArguments
-from bert_recipes.arguments.data import DataArguments, LabelledDataArguments
+from bert_recipes.arguments.data import ClassifierDataArguments, DataArguments
 from bert_recipes.arguments.mlm import MlmArguments
 from bert_recipes.arguments.model import ModelArguments
 from bert_recipes.arguments.ner import NerArguments, NerDataArguments
@@ -64,7 +64,7 @@ def trainer_of(stage, folder, model_args, **given):
     if stage in ("finetune", "windows"):
         args = FinetuneArguments(output_dir=str(folder), **given)
         reading = {"max_length": 64, "long_text": "windows" if stage == "windows" else None}
-        data = load_classification_data(model_args, LabelledDataArguments(**reading, **limits), seed=1)
+        data = load_classification_data(model_args, ClassifierDataArguments(**reading, **limits), seed=1)
         model = load_classifier(model_args, data.label_names, long_texts=data.long_texts)
         return classifier_trainer(model, args, data.tokenizer, data.encoded)
     if stage == "ner":

@@ -63,7 +63,7 @@ class DataArguments(ColumnArguments):
 
 
 @dataclass
-class LabelledDataArguments(LongTextArguments, DataArguments):
+class LabelledDataArguments(DataArguments):
     test_file: str | None = field(
         default=None, metadata={"help": "where it is left out, a tenth of the training rows is held out"}
     )
@@ -99,6 +99,12 @@ class LabelledDataArguments(LongTextArguments, DataArguments):
             raise UserError(f"{named} is for classes: --problem_type regression has numbers, leave one of them out")
         if (self.label_names or self.label_names_file) and len(split_names(self.label_column)) > 1:
             raise UserError(f"{named}: the classes of several label columns have the columns' names: leave it out")
-        self.check_long_text(self.text_column_names)
         if self.max_length < 8:
             raise UserError(f"--max_length {self.max_length}: must be 8 or more")
+
+
+@dataclass
+class ClassifierDataArguments(LongTextArguments, LabelledDataArguments):
+    def __post_init__(self):
+        super().__post_init__()
+        self.check_long_text(self.text_column_names)

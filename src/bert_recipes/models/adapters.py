@@ -21,8 +21,8 @@ from ..arguments.adapters import AdapterArguments
 from ..arguments.model import CheckpointArguments
 from ..run.errors import UserError
 from .aspect_attention import AspectBertConfig, AspectBertForSequenceClassification
+from .long_texts import save_filter
 from .pretrained import load_config, load_model
-from .reading import save_reading
 from .tokenization import load_tokenizer
 
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -71,11 +71,11 @@ def save_lora(model: PeftModel, tokenizer: PreTrainedTokenizerBase, args: Traini
     model.save_pretrained(adapter_dir)
     model.get_base_model().config.save_pretrained(adapter_dir)
     tokenizer.save_pretrained(adapter_dir)
-    save_reading(model, adapter_dir)
+    save_filter(model, adapter_dir)
     if args.merge:
         copy.deepcopy(model).merge_and_unload().save_pretrained(args.output_dir)
         tokenizer.save_pretrained(args.output_dir)
-        save_reading(model, Path(args.output_dir))
+        save_filter(model, Path(args.output_dir))
 
 
 def is_adapter(folder: Path) -> bool:

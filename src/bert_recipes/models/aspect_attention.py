@@ -25,14 +25,13 @@ class AspectBertConfig(BertConfig):
 
 
 class AspectAttention(torch.nn.Module):
-    """What the text says of the aspect: the mean of the aspect's token vectors asks the text's tokens, by one head of
-    attention. It begins at zero, so that training starts from BERT as it is."""
+    """What the text says of the aspect: one head of attention, whose query is the mean of the aspect's token vectors
+    and whose keys are the text's. Its output is zero at first, so that training starts from BERT as it is."""
 
     def __init__(self, config: BertConfig):
         super().__init__()
-        self.asked, self.offered = (torch.nn.Linear(config.hidden_size, config.hidden_size) for _ in range(2))
-        self.given = torch.nn.Linear(config.hidden_size, config.hidden_size)
-        self.given.begins_at_zero = True
+        self.query, self.key, self.output = (torch.nn.Linear(config.hidden_size, config.hidden_size) for _ in range(3))
+        self.output.begins_at_zero = True
         self.dropout = torch.nn.Dropout(config.attention_probs_dropout_prob)
 
     def forward(
@@ -45,9 +44,9 @@ class AspectAttention(torch.nn.Module):
         aspect = (states * of_aspect[..., None]).sum(1) / of_aspect.sum(1, keepdim=True)
         keys = (inside * types).bool()
         keys[:, 0] = True  # [CLS], so that a text alone has something to look at, too
-        scores = (self.offered(states) @ self.asked(aspect)[..., None])[..., 0] / states.shape[-1] ** 0.5
+        scores = (self.key(states) @ self.query(aspect)[..., None])[..., 0] / states.shape[-1] ** 0.5
         weights = self.dropout(scores.float().masked_fill(~keys, -torch.inf).softmax(-1).to(states.dtype))
-        return self.given((weights[:, None] @ states)[:, 0])
+        return self.output((weights[:, None] @ states)[:, 0])
 
 
 class AspectBertForSequenceClassification(BertPreTrainedModel):

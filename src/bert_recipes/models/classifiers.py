@@ -15,8 +15,8 @@ from ..run.errors import UserError
 from ..text.long_texts import TRUNCATED, LongTexts
 from .adapters import is_adapter, load_adapted
 from .aspect_attention import AspectBertForSequenceClassification, with_aspect_attention
+from .long_texts import set_long_texts, trained_long_texts
 from .pretrained import HEAD, load_config, load_model, new_parts, say_what_is_new, with_names_of_today
-from .reading import read_as_trained, read_so
 from .tokenization import load_tokenizer
 
 CLASSIFIER = "ForSequenceClassification"  # how the names of such classes end
@@ -66,7 +66,7 @@ def load_classifier(
     if freeze_encoder:
         for parameter_name, parameter in model.base_model.named_parameters():
             parameter.requires_grad = parameter_name.startswith("pooler.")
-    return read_so(model, long_texts)
+    return set_long_texts(model, long_texts)
 
 
 def trained_labels(config: PretrainedConfig, problem_type: str) -> list[str] | None:
@@ -120,7 +120,7 @@ def load_trained_classifier(model_args: CheckpointArguments) -> tuple[PreTrained
     name = model_args.model_name_or_path
     if is_adapter(Path(name)):
         model, tokenizer = load_adapted(model_args)
-        read_so(model.get_base_model(), read_as_trained(model.config, model_args, tokenizer))
+        set_long_texts(model.get_base_model(), trained_long_texts(model.config, model_args, tokenizer))
         return model, tokenizer
     architecture = (load_config(model_args).architectures or ["none"])[0]
     if not architecture.endswith(CLASSIFIER):
@@ -134,4 +134,4 @@ def load_trained_classifier(model_args: CheckpointArguments) -> tuple[PreTrained
             f"--model_name_or_path {name}: its file has no {' and no '.join(new)}, so it can't label a text"
         )
     tokenizer = load_tokenizer(model_args)
-    return read_so(model, read_as_trained(model.config, model_args, tokenizer)), tokenizer
+    return set_long_texts(model, trained_long_texts(model.config, model_args, tokenizer)), tokenizer

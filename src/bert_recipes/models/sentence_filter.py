@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_se
 from transformers import PreTrainedTokenizerBase
 
 from ..run.errors import UserError
+from ..text.sentences import token_ids_of
 
 WEIGHTS, CONFIG = "sentence_filter.safetensors", "sentence_filter.json"
 LONGEST = 64  # tokens of a sentence that are read
@@ -89,12 +90,6 @@ def load_filter(folder: Path) -> SentenceFilter:
     sentence_filter = SentenceFilter(**json.loads((folder / CONFIG).read_text(encoding="utf-8")))
     sentence_filter.load_state_dict(load_file(folder / WEIGHTS))
     return sentence_filter.eval()
-
-
-def token_ids_of(texts: list[list[str]], tokenizer: PreTrainedTokenizerBase) -> Texts:
-    flat = [sentence for text in texts for sentence in text]
-    ids = iter(tokenizer(flat, add_special_tokens=False, truncation=False, verbose=False)["input_ids"] if flat else [])
-    return [[next(ids) for _ in text] for text in texts]
 
 
 def aspects_as_ids(aspects: list[str | None], tokenizer: PreTrainedTokenizerBase) -> list[list[int]]:

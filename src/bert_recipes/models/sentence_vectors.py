@@ -6,10 +6,12 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerBase
+from torch.nn import functional
+from transformers import PreTrainedTokenizerBase
 
+from ..arguments.embed import MEAN
 from ..arguments.model import CheckpointArguments
-from .pretrained import load_config, load_model
+from .encoders import Encoder, Pooling, load_encoder
 
 TEXTS = 128  # at a time
 
@@ -25,42 +27,38 @@ class EncoderScores:
         return EncoderScores, (self.model_args, self.tokenizer)
 
     @cached_property
-    def encoder(self) -> PreTrainedModel:
-        load_config(self.model_args)
-        model, _ = load_model(AutoModel, self.model_args)
+    def encoder(self) -> Encoder:
+        model, _ = load_encoder(self.model_args)
         device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"
-        return model.eval().to(device)
+        return Encoder(model, Pooling(self.tokenizer, MEAN)).eval().to(device)
+
+    def unload(self) -> None:
+        """Free the encoder's memory; the next call loads it again."""
+        self.__dict__.pop("encoder", None)
 
     def __call__(self, sentences: list[list[str]], aspects: list[str]) -> list[np.ndarray]:
         distinct = list(dict.fromkeys(aspects))
         flat = [sentence for of_text in sentences for sentence in of_text]
         vectors = self.vectors([*distinct, *flat])
-        of_aspect, of_sentences = dict(zip(distinct, vectors, strict=False)), vectors[len(distinct) :]
-        scores, start = [], 0
-        for of_text, aspect in zip(sentences, aspects, strict=True):
-            of_this = of_sentences[start : start + len(of_text)]
-            start += len(of_text)
-            centre = of_this.mean(0)
-            scores.append(unit(of_this - centre) @ unit(of_aspect[aspect] - centre))
+        of_aspect = dict(zip(distinct, vectors, strict=False))
+        in_texts = vectors[len(distinct) :].split([len(of_text) for of_text in sentences])
+        scores = []
+        for of_sentences, aspect in zip(in_texts, aspects, strict=True):
+            centre = of_sentences.mean(0)
+            cosines = functional.cosine_similarity(of_sentences - centre, of_aspect[aspect] - centre, dim=-1)
+            scores.append(cosines.numpy())
         return scores
 
     @torch.no_grad()
-    def vectors(self, texts: list[str]) -> np.ndarray:
-        """Means over the tokens of the last layer, float32, shape (texts, width); batches of like length."""
-        lengths = np.array([len(text) for text in texts])
-        order, found = np.argsort(lengths, kind="stable"), [None] * len(texts)
+    def vectors(self, texts: list[str]) -> torch.Tensor:
+        """Means over a text's own tokens in the last layer, float32, shape (texts, width); batches of like length."""
+        order, found = np.argsort([len(text) for text in texts], kind="stable"), [None] * len(texts)
+        device = self.encoder.pooling.frame.device
         for start in range(0, len(order), TEXTS):
             rows = order[start : start + TEXTS]
             batch = self.tokenizer(
                 [texts[row] for row in rows], padding=True, truncation=True, return_tensors="pt", verbose=False
-            ).to(self.encoder.device)
-            states = self.encoder(**batch)["last_hidden_state"]
-            inside = batch["attention_mask"][..., None]
-            means = (states * inside).sum(1) / inside.sum(1)
-            for row, mean in zip(rows, means.float().cpu().numpy(), strict=True):
-                found[row] = mean
-        return np.stack(found)
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+            ).to(device)
+            for row, vector in zip(rows, self.encoder(dict(batch)).cpu(), strict=True):
+                found[row] = vector
+        return torch.stack(found)

@@ -35,7 +35,7 @@ MOST_TOKENS = 2.0  # a word
 SAMPLED_TEXTS, SAMPLED_CHARACTERS = 300, 500  # of a split, and of each text: a word's tokens to two digits
 WIDEST_SPREAD = 10  # standard deviation of a regression's labels
 # The column of rows that are longer than the limit.
-WHAT_BEFALLS = {TRUNCATE: "cut at", HEAD_TAIL: "cut at", WINDOWS: "longer than", SELECT: "longer than"}
+HEADING_OF = {TRUNCATE: "cut at", HEAD_TAIL: "cut at", WINDOWS: "longer than", SELECT: "longer than"}
 NAMED_LABELS = 6  # in a line on the screen
 BETWEEN_WORDS = re.compile(r"[\W_]+")
 
@@ -74,7 +74,7 @@ def summarise_labelled(
 ) -> DataSummary:
     """Of a classifier's splits, as text (`corpus`) and as token ids (`encoded`, of `encode_texts`)."""
     limit = tokenizer.model_max_length
-    heading = ["rows", "median tokens", "95 %", "longest", f"{WHAT_BEFALLS[long_texts.how]} {limit}"]
+    heading = ["rows", "median tokens", "95 %", "longest", f"{HEADING_OF[long_texts.how]} {limit}"]
     splits = [["", *heading, *Reading.heading]]
     readings = {split: read(corpus[split], rows, tokenizer, text_columns) for split, rows in encoded.items()}
     for split, rows in encoded.items():

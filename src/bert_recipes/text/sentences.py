@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
+from transformers import PreTrainedTokenizerBase
 
 # With the quotes and brackets that close behind it; a full stop ends a sentence in front of a space ("3.5" has none).
 SENTENCE_END = re.compile(r"""[。！？!?；;…]+[”’」』）)"']*|\.["')]*(?=\s|$)""")
@@ -31,6 +32,13 @@ def sentences_of(text: str, longest: int) -> list[str]:
 def cut_behind(end: re.Pattern, text: str) -> list[str]:
     ends = [match.end() for match in end.finditer(text)]
     return [text[start:stop] for start, stop in itertools.pairwise(sorted({0, *ends, len(text)}))]
+
+
+def token_ids_of(texts: list[list[str]], tokenizer: PreTrainedTokenizerBase) -> list[list[list[int]]]:
+    """The token ids of each text's sentences, without special tokens."""
+    flat = [sentence for text in texts for sentence in text]
+    ids = iter(tokenizer(flat, add_special_tokens=False, truncation=False, verbose=False)["input_ids"] if flat else [])
+    return [[next(ids) for _ in text] for text in texts]
 
 
 def shared_characters(sentences: list[list[str]], aspects: list[str]) -> list[np.ndarray]:

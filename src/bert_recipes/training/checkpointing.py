@@ -10,7 +10,7 @@ import transformers
 from peft import PeftModel
 from transformers.trainer import TRAINER_STATE_NAME
 
-from ..models.reading import save_reading
+from ..models.long_texts import save_filter
 from ..run.checkpoints import RUN_FACTS, bytes_of_checkpoint, fault_of, refuse_another_run, rotate, written_whole
 from ..run.errors import UserError
 from ..text.streaming import StreamedChunks
@@ -113,7 +113,7 @@ class CheckpointedTrainer(transformers.Trainer):
             folder = Path(output_dir or self.args.output_dir)
             # A pickle; README.md of the run holds the arguments as text.
             (folder / "training_args.bin").unlink(missing_ok=True)
-            save_reading(self.model, folder)
+            save_filter(self.model, folder)
             if isinstance(self.model, PeftModel):  # peft's own file has no label names
                 self.model.get_base_model().config.save_pretrained(folder)
 

@@ -4,6 +4,7 @@ tokenizer."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from datasets import DatasetDict
 from transformers import PretrainedConfig, PreTrainedTokenizerBase
@@ -14,10 +15,11 @@ from ..arguments.long_texts import ENCODER, LEARNED, SELECT, TRUNCATE, WINDOWS
 from ..arguments.mlm import MlmArguments
 from ..arguments.model import ModelArguments
 from ..arguments.problems import MULTI_LABEL, REGRESSION, SINGLE_LABEL
-from ..models.aspect_attention import with_aspect_attention
+from ..models.aspect_attention import AspectBertConfig, with_aspect_attention
 from ..models.classifiers import names_as_trained, trained_labels
+from ..models.long_texts import check_text_columns, selecting_by_encoder, trained_long_texts
 from ..models.pretrained import load_config
-from ..models.reading import by_encoder, read_as_trained
+from ..models.sentence_filter import LearnedScores, load_filter
 from ..models.tokenization import load_or_train_tokenizer, load_tokenizer
 from ..run.errors import UserError
 from ..text.chunks import chunk_documents
@@ -26,7 +28,7 @@ from ..text.data_summary import DataSummary, summarise_documents, summarise_labe
 from ..text.documents import load_documents, load_validation, texts_of_file
 from ..text.encoding import encode_texts, sort_by_length
 from ..text.labels import given_label_names, label_names
-from ..text.long_texts import LongTexts
+from ..text.long_texts import LongTexts, check_room
 from ..text.masking import IGNORED, VALIDATION_MLM_PROBABILITY, MaskedChunks, MaskedPairs
 from ..text.streaming import StreamedChunks
 from .sentence_filter import train_filter
@@ -47,10 +49,15 @@ class ClassificationData:
 
 
 def load_classification_data(
-    model_args: ModelArguments, data_args: LabelledDataArguments, seed: int, train: bool = True
+    model_args: ModelArguments,
+    data_args: LabelledDataArguments,
+    seed: int,
+    train: bool = True,
+    resumed: str | None = None,
 ) -> ClassificationData:
     """Read, check and encode the labelled text that the arguments name; the labels are those of the training split, in
-    the order of a checkpoint that was trained on them already (where nothing is to `train` it may have more)."""
+    the order of a checkpoint that was trained on them already (where nothing is to `train` it may have more). `resumed`
+    is the checkpoint that a run goes on from."""
     corpus = load_corpus(data_args, seed)
     problem_type = problem_type_of(corpus, data_args)
     names = [data_args.label_column]
@@ -62,14 +69,17 @@ def load_classification_data(
     # Saved with the model: predict.py and a pipeline cut texts where training did.
     tokenizer.model_max_length = min(data_args.max_length, tokenizer.model_max_length)
     columns = data_args.text_column_names
-    long_texts = choose_reading(model_args, data_args, corpus, tokenizer, names, seed, train)
+    long_texts = choose_long_texts(model_args, data_args, corpus, tokenizer, names, seed, train, resumed)
     encoded = encode_texts(corpus, tokenizer, columns, names, long_texts)
+    if long_texts.by == ENCODER:
+        long_texts.score.unload()  # training needs the memory
+    check_room(encoded, corpus, columns, tokenizer.model_max_length)
     summary = summarise_labelled(corpus, encoded, tokenizer, columns, names, long_texts)
     summary.show()
     return ClassificationData(corpus, encoded, tokenizer, columns, names, problem_type, summary, long_texts)
 
 
-def choose_reading(
+def choose_long_texts(
     model_args: ModelArguments,
     data_args: LabelledDataArguments,
     corpus: DatasetDict,
@@ -77,21 +87,37 @@ def choose_reading(
     label_names: list[str],
     seed: int,
     train: bool,
+    resumed: str | None,
 ) -> LongTexts:
     """How long texts are read: as --long_text says, or a checkpoint that is a classifier. A filter is trained here,
-    unless nothing is to `train`."""
-    config = load_config(model_args)
+    unless nothing is to `train`; a run that goes on takes the one that it began with."""
+    config, columns = load_config(model_args), data_args.text_column_names
+    asked_for, select_by = (getattr(data_args, name, None) for name in ("long_text", "select_by"))
     as_trained = not model_args.from_scratch and trained_labels(config, config.problem_type) is not None
-    if as_trained and (data_args.long_text is None or not train):
-        long_texts = read_as_trained(config, model_args, tokenizer)
-    elif data_args.select_by == LEARNED:
-        score = train_filter(corpus, tokenizer, data_args.text_column_names, label_names, model_args, seed)
+    if as_trained and (asked_for is None or not train):
+        check_text_columns(config, model_args, columns)
+        long_texts = trained_long_texts(config, model_args, tokenizer)
+    elif select_by == LEARNED:
+        if resumed:
+            score = LearnedScores(load_filter(Path(resumed)), tokenizer)
+        elif train:
+            score = train_filter(corpus, tokenizer, columns, label_names, model_args, seed)
+        else:
+            raise UserError(
+                "--select_by learned needs a filter, and --do_train false trains none: name a classifier that has one, "
+                "or train"
+            )
         long_texts = LongTexts(SELECT, LEARNED, score=score)
-    elif data_args.select_by == ENCODER:
-        long_texts = by_encoder(model_args)
+    elif select_by == ENCODER:
+        if model_args.from_scratch:
+            raise UserError(
+                "--select_by encoder compares vectors of trained weights, and --from_scratch has none: leave one of "
+                "them out"
+            )
+        long_texts = selecting_by_encoder(model_args)
     else:
-        long_texts = LongTexts(data_args.long_text or TRUNCATE, data_args.select_by)
-    if getattr(model_args, "aspect_attention", False):
+        long_texts = LongTexts(asked_for or TRUNCATE, select_by)
+    if getattr(model_args, "aspect_attention", False) or config.model_type == AspectBertConfig.model_type:
         check_aspect_attention(config, data_args, long_texts)
     return long_texts
 

@@ -15,10 +15,10 @@ from transformers import AutoModel, PreTrainedTokenizerBase
 
 from ..arguments.model import ModelArguments
 from ..models.pretrained import load_model
-from ..models.sentence_filter import LearnedScores, SentenceFilter, aspects_as_ids, token_ids_of
+from ..models.sentence_filter import LearnedScores, SentenceFilter, aspects_as_ids
 from ..run.errors import tell
 from ..text.encoding import label_vector
-from ..text.sentences import sentences_of
+from ..text.sentences import sentences_of, token_ids_of
 
 EPOCHS, PATIENCE, ROWS, LEARNING_RATE = 10, 2, 32, 2e-3
 

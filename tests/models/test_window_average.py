@@ -11,7 +11,7 @@ from bert_recipes.arguments.classifier import LoraArguments
 from bert_recipes.arguments.model import ModelArguments
 from bert_recipes.models.adapters import add_lora
 from bert_recipes.models.classifiers import load_classifier
-from bert_recipes.models.windows import average_windows
+from bert_recipes.models.window_average import average_windows
 from bert_recipes.text.encoded import EncodedTexts
 from bert_recipes.text.encoding import encode_texts
 from bert_recipes.text.long_texts import LongTexts
