@@ -190,6 +190,15 @@ def test_neighbours_of_a_text_and_a_picture(file, texts, tiny_model, tmp_path, c
     assert len(found["房间很干净"]) == 3 and "房间很干净" in capsys.readouterr().out
 
 
+def test_a_repeated_text_is_one_neighbour(tiny_model, tmp_path, texts, monkeypatch):
+    monkeypatch.setattr(embedding, "BLOCK_ROWS", 8)
+    others = [text[:20] for text in texts[:6]]
+    (tmp_path / "rows.txt").write_text("\n".join([*["好评"] * 12, *others, *others[:2]]), encoding="utf-8")
+    words = ("--input_file", tmp_path / "rows.txt", "--output_file", tmp_path / "v.npz", "--nearest", 5, "好评")
+    neighbours = [text for text, _ in embed(*words, model=tiny_model)["好评"]]
+    assert len(set(neighbours)) == len(neighbours) == 5 and set(neighbours) < set(others)
+
+
 def test_a_text_that_the_tokenizer_drops_has_zeros_and_is_told(tiny_model, tmp_path, capsys):
     (tmp_path / "rows.txt").write_text("很好\n\u200b\n", encoding="utf-8")
     embed("--input_file", tmp_path / "rows.txt", "--output_file", tmp_path / "v.npz", model=tiny_model)
