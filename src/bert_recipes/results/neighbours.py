@@ -16,7 +16,7 @@ from ..run.errors import UserError
 from ..run.tables import print_table
 from ..text.encoded import EncodedTexts
 from ..text.long_texts import TRUNCATED
-from .embedding import CHARACTER, Vectors, normalized, vectors_in
+from .vector_tables import CHARACTER, Vectors, normalized, vectors_in
 
 SHORT = 40  # characters of a text that is shown
 Neighbour = tuple[str, float]  # a character or text, and its cosine
