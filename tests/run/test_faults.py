@@ -29,15 +29,14 @@ from bert_recipes.run.checkpoints import (
     checkpoint_to_resume,
     checkpoints_of,
     fault_of,
-    forget_run,
     newest_checkpoint,
-    only_run_in,
     passed_over,
     refuse_another_run,
     rotate,
     written_whole,
 )
 from bert_recipes.run.errors import UserError, closed_place, run
+from bert_recipes.run.output_folder import forget_run, only_run_in
 from bert_recipes.training.trainer import Trainer
 
 STEPS = 24

@@ -13,8 +13,8 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 
-from ..run.checkpoints import only_run_in
 from ..run.errors import UserError, tell
+from ..run.output_folder import only_run_in
 
 FACTS = "run.json"
 NOTES = b"notes"  # what a block's table says of it, as JSON in its schema
