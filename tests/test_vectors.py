@@ -7,6 +7,7 @@ import gensim
 import matplotlib.image
 import numpy as np
 import pandas
+import pyarrow
 import pytest
 import torch
 from conftest import ROOT, recipe, refusal
@@ -14,8 +15,9 @@ from pages import chinese, tables
 from processes import run_recipe, said, start, statuses
 from transformers import AutoModel, AutoTokenizer
 
+from bert_recipes.arguments.parse import parse
 from bert_recipes.models import encoders
-from bert_recipes.results import embedding
+from bert_recipes.results import embedding, parts
 from bert_recipes.text.builtin_corpora import load_builtin
 
 LAST4 = "bert-mini-zh"  # the tiny model has two layers
@@ -151,15 +153,28 @@ def test_a_killed_run_goes_on_behind_its_blocks_to_the_same_bytes(file, tiny_mod
     monkeypatch.setattr(embedding.Texts, "__call__", killed_in_the_second)
     with pytest.raises(KeyboardInterrupt):
         embed(*words, tmp_path / "cut.npz", model=tiny_model)
-    parts = tmp_path / "cut.npz.parts"
-    assert not (tmp_path / "cut.npz").exists() and (parts / "000000.parquet").exists()
+    kept = tmp_path / "cut.npz.parts"
+    assert not (tmp_path / "cut.npz").exists() and (kept / "000000.parquet").exists()
     told = refusal(embed, *words, tmp_path / "cut.npz", "--pooling", "cls", model=tiny_model)
     assert "holds blocks of a run with pooling left out, not cls" in told
-    (parts / "000001.parquet").write_bytes(b"half of a file")
+    (kept / "000001.parquet").write_bytes(b"half of a file")
     capsys.readouterr()
     assert embed(*words, tmp_path / "cut.npz", model=tiny_model) == whole
     assert made == [0, 16, 16, 32] and "has 1 of 3 blocks already" in capsys.readouterr().out
-    assert (tmp_path / "cut.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes() and not parts.exists()
+    assert (tmp_path / "cut.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes() and not kept.exists()
+
+
+def test_a_run_that_is_going_on_keeps_its_blocks(file, tiny_model, tmp_path):
+    """A second one with --overwrite ends, and gives none of them up."""
+    facts = embedding.facts(parse(embedding.EmbedArguments, argv=["--output_file", str(tmp_path / "v.npz")])[0])
+    first = parts.Parts(str(tmp_path / "v.npz"), facts, blocks=1, overwrite=True, main_process=True)
+    with first.alone():
+        first.write(0, pyarrow.table({"vector": [1.0]}), {})
+        words = ("--input_file", file, "--output_file", tmp_path / "v.npz", "--overwrite")
+        told = refusal(embed, *words, model=tiny_model)
+        assert f"--output_file {tmp_path / 'v.npz'}: another run is writing there: name another" in told
+        assert first.missing() == [] and not (tmp_path / "v.npz").exists()
+    assert not first.folder.exists()
 
 
 def test_two_processes_write_what_one_does(tiny_model, tmp_path):

@@ -29,15 +29,14 @@ from bert_recipes.run.checkpoints import (
     checkpoint_to_resume,
     checkpoints_of,
     fault_of,
-    forget_run,
     newest_checkpoint,
-    only_run_in,
     passed_over,
     refuse_another_run,
     rotate,
     written_whole,
 )
 from bert_recipes.run.errors import UserError, closed_place, run
+from bert_recipes.run.output_folder import forget_run, only_run_in
 from bert_recipes.training.trainer import Trainer
 
 STEPS = 24
@@ -320,7 +319,7 @@ def test_two_runs_do_not_write_one_folder(tmp_path, dropout_model):
     made_up_checkpoints(tmp_path / "run", {2: 5})
     with (
         only_run_in(tmp_path / "run"),
-        pytest.raises(UserError, match="run: another run is writing there: name another folder"),
+        pytest.raises(UserError, match="run: another run is writing there: name another"),
     ):
         recipe("finetune").main([*argv, "--overwrite"])
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["checkpoint-2"]

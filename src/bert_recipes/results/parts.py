@@ -11,8 +11,8 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 
-from ..run.checkpoints import only_run_in
 from ..run.errors import UserError, tell
+from ..run.output_folder import only_run_in
 from ..run.whole_files import whole_file
 
 FACTS = "run.json"
