@@ -19,6 +19,7 @@ from bert_recipes.arguments.parse import parse
 from bert_recipes.models import encoders
 from bert_recipes.results import embedding, parts
 from bert_recipes.text.builtin_corpora import load_builtin
+from bert_recipes.text.characters import Windows
 
 LAST4 = "bert-mini-zh"  # the tiny model has two layers
 
@@ -137,6 +138,23 @@ def test_a_character_in_context_is_the_mean_over_its_places(file, texts, tiny_mo
             vectors += [*encoder(**inputs, output_hidden_states=True).hidden_states[1][0, places].numpy()]
     assert len(vectors) == 3
     np.testing.assert_allclose(table.loc[rare, "vector"], np.mean(vectors, 0), atol=1e-5)
+
+
+def test_a_long_text_is_read_with_context_on_both_sides_of_a_cut(texts, tiny_model):
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    read = ["".join(texts[:20]), "好", "".join(texts[20:])]
+    windows, found = Windows(read, tokenizer), []
+    for row, ids in enumerate(windows.rows["input_ids"]):
+        places = list(windows.places(row))
+        found += [character for _, character in places]
+        first, last = places[0][0], places[-1][0]
+        begins = row == 0 or windows.texts[row - 1] != windows.texts[row]
+        stops = row + 1 == len(windows.texts) or windows.texts[row + 1] != windows.texts[row]
+        assert begins or first > 14
+        assert stops or last < len(ids) - 14
+    known = set(tokenizer.get_vocab())
+    expected = [character for character in "".join(read) if character in known]
+    assert [character for character in found if character in known] == expected and len(windows.texts) > 6
 
 
 def test_a_killed_run_goes_on_behind_its_blocks_to_the_same_bytes(file, tiny_model, tmp_path, monkeypatch, capsys):
