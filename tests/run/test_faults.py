@@ -497,7 +497,7 @@ def test_a_loss_out_of_bounds_in_one_process_stops_both(dropout_model, tmp_path)
 @pytest.mark.parametrize("trains", [True, False])
 def test_who_lost_a_process_hears_of_checkpoints_where_there_are_some(trains):
     args = SimpleNamespace(world_size=2, process_index=0, do_train=trains)
-    with pytest.raises(LostProcess, match="lost another one .*: launch all again") as told, failures_told(args, ""):
+    with pytest.raises(LostProcess, match=r"lost another one .*: launch all again") as told, failures_told(args, ""):
         raise RuntimeError("[/pytorch/third_party/gloo/transport/tcp/pair.cc:538] Connection closed by peer")
     assert str(told.value).endswith("--resume_from_checkpoint auto") == trains
 
