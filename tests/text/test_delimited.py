@@ -13,7 +13,7 @@ from bert_recipes.run.errors import UserError
 from bert_recipes.text.columns import read_texts
 from bert_recipes.text.corpora import load_corpus
 from bert_recipes.text.documents import load_documents
-from bert_recipes.text.files import read_table
+from bert_recipes.text.files import iterate_rows, read_table
 
 ROWS = [(f"第{number}条：这一家的早餐不错", str(number % 4)) for number in range(160)]
 
@@ -170,3 +170,19 @@ def test_names_that_do_not_fit_the_file(tmp_path):
     with pytest.raises(UserError, match="--column_names is for files"):
         LabelledDataArguments(column_names="text,label")
     fails(write(tmp_path / "c.csv", [("text", "label"), *ROWS], ";"), "parted by ';', not as its name says")
+
+
+@pytest.mark.parametrize(
+    "name, lines",
+    [
+        ("a.csv", ["text,label", "", "好,1", "", "", "差,0", ""]),
+        ("a.txt", ["", "好", "", "", "差", ""]),
+        ("a.jsonl", ["", '{"text": "好"}', "", "", '{"text": "差"}', ""]),
+    ],
+)
+def test_blank_lines_between_rows_are_told(tmp_path, capsys, name, lines):
+    """Those behind the last row stand between none."""
+    (tmp_path / name).write_text("\n".join(lines), encoding="utf-8")
+    rows = dict(iterate_rows(str(tmp_path / name), "utf-8", ["text"], "--train_file"))
+    assert [row["text"] for row in rows.values()] == ["好", "差"]
+    assert f"{name}: 3 blank lines between its rows are left out" in capsys.readouterr().out

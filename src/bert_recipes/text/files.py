@@ -88,10 +88,14 @@ def iterate_rows(
     else:
         rows = READERS[suffix](file, encoding)
     first: list[Row] = []
+    before, blank = int(suffix in (".csv", ".tsv") and not column_names), 0  # the header is row 1
     for number, row in rows:
         if len(first) < FIRST_ROWS:
             first.append(row)
+        before, blank = number, blank + number - before - 1
         yield number, row
+    if blank:
+        tell(f"{file.name}: {blank:,} blank lines between its rows are left out")
     if not first:
         raise UserError(f"{argument} {path}: the file has no rows")
     if suffix in (".csv", ".tsv") and not column_names and set(text_columns) <= first[0].keys():
