@@ -27,7 +27,8 @@ from transformers import AutoModel, AutoTokenizer, pipeline
 from bert_recipes.arguments.embed import EmbedArguments
 from bert_recipes.arguments.parse import parse
 from bert_recipes.models.encoders import load_to_embed
-from bert_recipes.results.embedding import embed, read_rows, vectors_in
+from bert_recipes.results.embedding import embed, read_rows
+from bert_recipes.results.vector_tables import vectors_in
 from bert_recipes.results.vectors import report_vectors
 from bert_recipes.run.memory import peak_memory_mb
 from bert_recipes.text.builtin_corpora import load_builtin

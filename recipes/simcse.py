@@ -9,7 +9,7 @@ from bert_recipes.arguments.model import ModelArguments
 from bert_recipes.arguments.parse import parse
 from bert_recipes.arguments.simcse import SimcseArguments
 from bert_recipes.models.encoders import load_to_contrast
-from bert_recipes.results.encoders import report_encoder
+from bert_recipes.results.simcse_report import report_encoder
 from bert_recipes.run.errors import run
 from bert_recipes.training.contrastive import contrastive_trainer
 from bert_recipes.training.plain_texts import load_plain_texts

@@ -7,6 +7,7 @@ import gensim
 import matplotlib.image
 import numpy as np
 import pandas
+import pyarrow
 import pytest
 import torch
 from conftest import ROOT, recipe, refusal
@@ -14,9 +15,11 @@ from pages import chinese, tables
 from processes import run_recipe, said, start, statuses
 from transformers import AutoModel, AutoTokenizer
 
+from bert_recipes.arguments.parse import parse
 from bert_recipes.models import encoders
-from bert_recipes.results import embedding
+from bert_recipes.results import embedding, parts
 from bert_recipes.text.builtin_corpora import load_builtin
+from bert_recipes.text.characters import Windows
 
 LAST4 = "bert-mini-zh"  # the tiny model has two layers
 
@@ -137,6 +140,23 @@ def test_a_character_in_context_is_the_mean_over_its_places(file, texts, tiny_mo
     np.testing.assert_allclose(table.loc[rare, "vector"], np.mean(vectors, 0), atol=1e-5)
 
 
+def test_a_long_text_is_read_with_context_on_both_sides_of_a_cut(texts, tiny_model):
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    read = ["".join(texts[:20]), "好", "".join(texts[20:])]
+    windows, found = Windows(read, tokenizer), []
+    for row, ids in enumerate(windows.rows["input_ids"]):
+        places = list(windows.places(row))
+        found += [character for _, character in places]
+        first, last = places[0][0], places[-1][0]
+        begins = row == 0 or windows.texts[row - 1] != windows.texts[row]
+        stops = row + 1 == len(windows.texts) or windows.texts[row + 1] != windows.texts[row]
+        assert begins or first > 14
+        assert stops or last < len(ids) - 14
+    known = set(tokenizer.get_vocab())
+    expected = [character for character in "".join(read) if character in known]
+    assert [character for character in found if character in known] == expected and len(windows.texts) > 6
+
+
 def test_a_killed_run_goes_on_behind_its_blocks_to_the_same_bytes(file, tiny_model, tmp_path, monkeypatch, capsys):
     words = ("--input_file", file, "--nearest", 2, "房间很干净", "--output_file")
     whole = embed(*words, tmp_path / "whole.npz", model=tiny_model)
@@ -151,15 +171,28 @@ def test_a_killed_run_goes_on_behind_its_blocks_to_the_same_bytes(file, tiny_mod
     monkeypatch.setattr(embedding.Texts, "__call__", killed_in_the_second)
     with pytest.raises(KeyboardInterrupt):
         embed(*words, tmp_path / "cut.npz", model=tiny_model)
-    parts = tmp_path / "cut.npz.parts"
-    assert not (tmp_path / "cut.npz").exists() and (parts / "000000.parquet").exists()
+    kept = tmp_path / "cut.npz.parts"
+    assert not (tmp_path / "cut.npz").exists() and (kept / "000000.parquet").exists()
     told = refusal(embed, *words, tmp_path / "cut.npz", "--pooling", "cls", model=tiny_model)
     assert "holds blocks of a run with pooling left out, not cls" in told
-    (parts / "000001.parquet").write_bytes(b"half of a file")
+    (kept / "000001.parquet").write_bytes(b"half of a file")
     capsys.readouterr()
     assert embed(*words, tmp_path / "cut.npz", model=tiny_model) == whole
     assert made == [0, 16, 16, 32] and "has 1 of 3 blocks already" in capsys.readouterr().out
-    assert (tmp_path / "cut.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes() and not parts.exists()
+    assert (tmp_path / "cut.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes() and not kept.exists()
+
+
+def test_a_run_that_is_going_on_keeps_its_blocks(file, tiny_model, tmp_path):
+    """A second one with --overwrite ends, and gives none of them up."""
+    facts = embedding.facts(parse(embedding.EmbedArguments, argv=["--output_file", str(tmp_path / "v.npz")])[0])
+    first = parts.Parts(str(tmp_path / "v.npz"), facts, blocks=1, overwrite=True, main_process=True)
+    with first.alone():
+        first.write(0, pyarrow.table({"vector": [1.0]}), {})
+        words = ("--input_file", file, "--output_file", tmp_path / "v.npz", "--overwrite")
+        told = refusal(embed, *words, model=tiny_model)
+        assert f"--output_file {tmp_path / 'v.npz'}: another run is writing there: name another" in told
+        assert first.missing() == [] and not (tmp_path / "v.npz").exists()
+    assert not first.folder.exists()
 
 
 def test_two_processes_write_what_one_does(tiny_model, tmp_path):
@@ -188,6 +221,15 @@ def test_neighbours_of_a_text_and_a_picture(file, texts, tiny_model, tmp_path, c
     assert [text for text, _ in found[texts[20]]] == [texts[row] for row in order]
     assert [cosine for _, cosine in found[texts[20]]] == pytest.approx(cosines[order].tolist(), abs=1e-5)
     assert len(found["房间很干净"]) == 3 and "房间很干净" in capsys.readouterr().out
+
+
+def test_a_repeated_text_is_one_neighbour(tiny_model, tmp_path, texts, monkeypatch):
+    monkeypatch.setattr(embedding, "BLOCK_ROWS", 8)
+    others = [text[:20] for text in texts[:6]]
+    (tmp_path / "rows.txt").write_text("\n".join([*["好评"] * 12, *others, *others[:2]]), encoding="utf-8")
+    words = ("--input_file", tmp_path / "rows.txt", "--output_file", tmp_path / "v.npz", "--nearest", 5, "好评")
+    neighbours = [text for text, _ in embed(*words, model=tiny_model)["好评"]]
+    assert len(set(neighbours)) == len(neighbours) == 5 and set(neighbours) < set(others)
 
 
 def test_a_text_that_the_tokenizer_drops_has_zeros_and_is_told(tiny_model, tmp_path, capsys):

@@ -20,8 +20,8 @@ from bert_recipes.experiment.facts import corpora, facts
 from bert_recipes.experiment.kept_runs import Runs
 from bert_recipes.experiment.recipe_flags import pretraining_run
 from bert_recipes.experiment.runs import Run
-from bert_recipes.run.checkpoints import only_run_in
 from bert_recipes.run.errors import UserError
+from bert_recipes.run.output_folder import only_run_in
 from bert_recipes.text.builtin_corpora import load_builtin
 
 

@@ -15,6 +15,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -29,15 +30,15 @@ from bert_recipes.run.checkpoints import (
     checkpoint_to_resume,
     checkpoints_of,
     fault_of,
-    forget_run,
     newest_checkpoint,
-    only_run_in,
     passed_over,
     refuse_another_run,
     rotate,
     written_whole,
 )
-from bert_recipes.run.errors import UserError, closed_place, run
+from bert_recipes.run.errors import LostProcess, UserError, closed_place, run
+from bert_recipes.run.output_folder import forget_run, only_run_in
+from bert_recipes.run.stops import failures_told
 from bert_recipes.training.trainer import Trainer
 
 STEPS = 24
@@ -320,7 +321,7 @@ def test_two_runs_do_not_write_one_folder(tmp_path, dropout_model):
     made_up_checkpoints(tmp_path / "run", {2: 5})
     with (
         only_run_in(tmp_path / "run"),
-        pytest.raises(UserError, match="run: another run is writing there: name another folder"),
+        pytest.raises(UserError, match="run: another run is writing there: name another"),
     ):
         recipe("finetune").main([*argv, "--overwrite"])
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["checkpoint-2"]
@@ -491,6 +492,14 @@ def test_a_loss_out_of_bounds_in_one_process_stops_both(dropout_model, tmp_path)
     (told,) = [line for line in training.said.splitlines() if line.startswith("error: ")]
     assert "the loss is nan at step 6 (training rows" in told
     assert f"the last checkpoint is {tmp_path / 'run' / 'checkpoint-4'}" in told
+
+
+@pytest.mark.parametrize("trains", [True, False])
+def test_who_lost_a_process_hears_of_checkpoints_where_there_are_some(trains):
+    args = SimpleNamespace(world_size=2, process_index=0, do_train=trains)
+    with pytest.raises(LostProcess, match=r"lost another one .*: launch all again") as told, failures_told(args, ""):
+        raise RuntimeError("[/pytorch/third_party/gloo/transport/tcp/pair.cc:538] Connection closed by peer")
+    assert str(told.value).endswith("--resume_from_checkpoint auto") == trains
 
 
 @pytest.mark.parametrize("lost", [0, 1])

@@ -40,6 +40,8 @@ def test_uniformity_is_that_of_all_pairs():
     scores = contrastive.uniformity(EvalPrediction(vectors, None))
     assert scores["uniformity"] == pytest.approx(np.log((2 * np.exp(-4) + np.exp(-8)) / 3))
     assert scores["mean_cosine"] == pytest.approx(-1 / 3)
+    scores = contrastive.uniformity(EvalPrediction(np.array([[2.0, 0.0], [0.0, 0.0]]), None))  # of an empty text
+    assert scores["uniformity"] == pytest.approx(-2)
 
 
 def test_what_a_run_leaves_loads_and_the_next_stages_go_on_from_it(whole, tiny_model, tmp_path):

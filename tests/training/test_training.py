@@ -15,6 +15,7 @@ from bert_recipes.arguments.parse import parse
 from bert_recipes.models.classifiers import load_classifier
 from bert_recipes.models.masked_lm import load_masked_lm
 from bert_recipes.run.errors import UserError
+from bert_recipes.run.output_folder import file_in_the_way
 from bert_recipes.text.documents import load_documents
 from bert_recipes.text.masking import IGNORED
 from bert_recipes.training.assembling import classifier_trainer, masked_language_model_trainer
@@ -311,10 +312,18 @@ def test_the_rate_follows_the_width(tmp_path, width, rate):
 
 @pytest.mark.parametrize("holds_run", [False, True])
 def test_overwrite_gives_up_a_run_and_nothing_of_the_users(tmp_path, model_args, reviews, holds_run):
-    for name in ("README.md", "predictions.csv", "notes.txt", *(["all_results.json"] if holds_run else [])):
+    former = (
+        "README.md",
+        "predictions.csv",
+        "predictions.jsonl",
+        "sentence_filter.safetensors",
+        "sentence_filter.json",
+    )
+    for name in (*former, "notes.txt", *(["all_results.json"] if holds_run else [])):
         (tmp_path / name).write_text("mine")
+    assert (file_in_the_way(tmp_path) is None) == holds_run
     train_and_evaluate(finetuner(tmp_path, model_args, reviews, max_steps=1, overwrite=True))
-    assert (tmp_path / "README.md").exists() == (tmp_path / "predictions.csv").exists() == (not holds_run)
+    assert {(tmp_path / name).exists() for name in former} == {not holds_run}
     assert (tmp_path / "notes.txt").exists() and not (tmp_path / "all_results.json").exists()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,9 +10,7 @@ import torch
 
 from ..run.errors import UserError
 from ..run.launch import launched_precision
-from .columns import ColumnArguments
-from .model import CheckpointArguments
-from .output_dir import nearest_folder
+from .inference import InferenceArguments
 from .recipe import RecipeArguments
 
 WORD2VEC, FORMATS, PICTURES = (".txt", ".vec"), (".parquet", ".npz", ".txt", ".vec"), (".png", ".svg", ".pdf")
@@ -21,12 +18,10 @@ CHAR, TEXT = "char", "text"
 CLS, MEAN, MEAN_LAST4 = POOLINGS = ("cls", "mean", "mean_last4")
 ROWS_ON_CPU = 16  # what fits a core's cache: larger batches are slower there
 BUILT_IN = "reviews"  # the test split of this corpus, where no file is named
-# What embed.py takes of transformers.TrainingArguments.
-OF_TRAINING_ARGUMENTS = ("per_device_eval_batch_size", "bf16", "fp16", "use_cpu", "disable_tqdm", "ddp_timeout")
 
 
 @dataclass
-class EmbedArguments(ColumnArguments, CheckpointArguments):
+class EmbedArguments(InferenceArguments):
     _argument_group_name = "embed"
 
     unit: str = field(
@@ -42,11 +37,6 @@ class EmbedArguments(ColumnArguments, CheckpointArguments):
     )
     overwrite: bool = field(
         default=False, metadata={"help": "write over an output_file, or over what an interrupted run has left"}
-    )
-    encoding: str = field(default="utf-8", metadata={"help": "of the input_file, such as gb18030"})
-    text_columns: str = field(default="text", metadata={"help": "one column, or two for a pair: title,text"})
-    column_names: str | None = field(
-        default=None, metadata={"help": "the columns of a csv, tsv or txt file without a header, in order: text,label"}
     )
     pooling: str | None = field(
         default=None,
@@ -77,11 +67,6 @@ class EmbedArguments(ColumnArguments, CheckpointArguments):
         default=None,
         metadata={"choices": ["fp32", "bf16", "fp16"], "help": "else as launched, else fp32: vectors have all digits"},
     )
-    bf16: bool = field(default=False, metadata={"help": "the same as --precision bf16"})
-    fp16: bool = field(default=False, metadata={"help": "the same as --precision fp16"})
-    use_cpu: bool = field(default=False, metadata={"help": "even where there is a GPU"})
-    disable_tqdm: bool = field(default=False, metadata={"help": "no progress bars"})
-    ddp_timeout: int = field(default=1800, metadata={"help": "seconds that a process waits for the others"})
 
     def __post_init__(self):
         self.check_columns()
@@ -100,7 +85,9 @@ class EmbedArguments(ColumnArguments, CheckpointArguments):
         if self.picture and Path(self.picture).suffix.lower() not in PICTURES:
             raise UserError(f"--picture {self.picture}: must end in {', '.join(PICTURES)}")
         self.output_file = self.output_file or self.default_output()
-        self.check_output()
+        self.check_output(FORMATS)
+        if self.picture:
+            self.check_place("picture")
 
     def check_unit(self) -> None:
         for name in ("context", "pooling", "layer", "max_length"):
@@ -114,18 +101,6 @@ class EmbedArguments(ColumnArguments, CheckpointArguments):
                 raise UserError(f"--{name} needs --context: the embedding table stands before all layers")
         if self.pooling == MEAN_LAST4 and self.layer is not None:
             raise UserError("--pooling mean_last4 says which layers: leave --layer out")
-
-    def check_output(self) -> None:
-        path = Path(self.output_file)
-        if path.suffix.lower() not in FORMATS:
-            raise UserError(f"--output_file {path}: must end in {', '.join(FORMATS)}")
-        for name in ("output_file", "picture"):
-            if getattr(self, name):
-                folder = nearest_folder(Path(getattr(self, name)).parent)
-                if not folder.is_dir() or not os.access(folder, os.W_OK):
-                    raise UserError(f"--{name} {getattr(self, name)}: nothing can be written to {folder}")
-        if path.exists() and not self.overwrite:
-            raise UserError(f"--output_file {path} exists: name another, or add --overwrite")
 
     def default_output(self) -> str:
         """The first of `outputs/embed/texts.parquet`, `texts-2.parquet` … that is free."""
@@ -145,11 +120,5 @@ class EmbedArguments(ColumnArguments, CheckpointArguments):
         said = self.precision or self.bf16 or self.fp16 or launched_precision()
         if self.per_device_eval_batch_size is None and (self.use_cpu or not torch.accelerator.is_available()):
             self.per_device_eval_batch_size = ROWS_ON_CPU
-        return RecipeArguments(
-            output_dir=str(Path(self.output_file).parent),
-            overwrite=True,  # of a folder that holds a run: nothing of it is touched
-            do_train=False,
-            do_eval=False,
-            precision=self.precision if said else "fp32",
-            **{name: getattr(self, name) for name in OF_TRAINING_ARGUMENTS},
-        )
+        self.precision = self.precision if said else "fp32"
+        return self.for_trainer()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from transformers import TrainingArguments
 
-from ..run.checkpoints import file_in_the_way, holds_run
 from ..run.errors import UserError
+from ..run.output_folder import file_in_the_way, holds_run
 
 
 def choose_output_dir(args: TrainingArguments) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..arguments.data import LabelledDataArguments
 from ..arguments.model import ModelArguments
 from ..arguments.split_arguments import SplitArguments, choices
-from ..run.checkpoints import only_run_in
+from ..run.output_folder import only_run_in
 from ..text.builtin_corpora import SOURCES
 from ..text.repeats import repeated_rows
 from .checks import check_model, claim_folder, say_without_head

@@ -3,13 +3,14 @@ as files."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas
 from datasets import DatasetDict
+
+from ..run.whole_files import whole_file
 
 FOLDS = 5
 
@@ -65,8 +66,6 @@ def write_splits(corpus: DatasetDict, folder: Path) -> dict[str, Path]:
     files = {split: folder / f"{split}.jsonl" for split in corpus}
     for split, path in files.items():
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            beside = path.with_suffix(".part")
-            corpus[split].to_json(beside, force_ascii=False)
-            os.replace(beside, path)
+            with whole_file(path) as part:
+                corpus[split].to_json(part, force_ascii=False)
     return files

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ..run.errors import UserError
+from ..run.whole_files import whole_file
 
 Result = dict  # one object of results.json
 
@@ -58,8 +58,5 @@ def write_json(path: Path, content) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Whole or not at all: beside it first, then in its place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".part")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
+    with whole_file(path) as part:
+        part.write_text(text, encoding="utf-8")

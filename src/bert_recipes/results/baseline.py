@@ -21,6 +21,7 @@ from transformers import EvalPrediction
 
 from ..arguments.classifier import ClassifierArguments
 from ..arguments.problems import REGRESSION
+from ..run.whole_files import whole_file
 from ..text.documents import code_fingerprint
 from ..text.encoding import join_columns, label_vector
 from ..training.data import ClassificationData
@@ -84,11 +85,9 @@ def baseline_scores(corpus: DatasetDict, text_columns: Sequence[str], label_name
     with contextlib.suppress(OSError, ValueError):  # none is there, or it is another user's or damaged
         return json.loads(kept.read_text())
     scores = score_baseline(corpus, text_columns, label_names)
-    with contextlib.suppress(OSError):  # a cache that can't be written is no reason to stop
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        new = kept.with_suffix(f".{os.getpid()}")
-        new.write_text(json.dumps(scores))
-        os.replace(new, kept)
+    # A cache that can't be written is no reason to stop; several runs may write it at once.
+    with contextlib.suppress(OSError), whole_file(kept, f".{os.getpid()}") as part:
+        part.write_text(json.dumps(scores))
     return scores
 
 

@@ -10,10 +10,10 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 
-from .embedding import Vectors, normalized, vectors_in
 from .figures import BLUE, save
 from .fonts import families_with_glyphs
 from .neighbours import names_of, shorten
+from .vector_tables import Vectors, normalized, vectors_in
 
 POINTS, NAMED, LETTERS = 1000, 200, 8  # points drawn, points with a name, letters of a name
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -15,7 +16,7 @@ from ..run.errors import UserError
 from ..run.tables import print_table
 from ..text.encoded import EncodedTexts
 from ..text.long_texts import TRUNCATED
-from .embedding import CHARACTER, Vectors, normalized, vectors_in
+from .vector_tables import CHARACTER, Vectors, normalized, vectors_in
 
 SHORT = 40  # characters of a text that is shown
 Neighbour = tuple[str, float]  # a character or text, and its cosine
@@ -51,19 +52,23 @@ def vector_of(text: str, encoder: Encoder, tokenizer: PreTrainedTokenizerBase, a
 def find_neighbours(
     wanted: dict[str, np.ndarray], vectors: Vectors, args: EmbedArguments
 ) -> dict[str, list[Neighbour]]:
-    """The nearest first; the query itself is left out."""
+    """The nearest first. The query itself is left out, and of a repeated text all but one."""
     if not wanted:
         return {}
     count = int(args.nearest[0])
     best: dict[str, list[Neighbour]] = {name: [] for name in wanted}
     directions = normalized(np.array(list(wanted.values())))
     for table in vectors.tables():
-        cosines = directions @ normalized(vectors_in(table)).T
+        row_of: dict[str, int] = {}
+        for row, name in enumerate(names_of(table, np.arange(len(table)))):
+            row_of.setdefault(name, row)
+        names = list(row_of)
+        cosines = directions @ normalized(vectors_in(table)[list(row_of.values())]).T
         for name, row in zip(wanted, cosines, strict=True):
-            nearest = np.argsort(-row, kind="stable")[: count + 1]
-            found = zip(names_of(table, nearest), row[nearest].tolist(), strict=True)
-            others = [*best[name], *((other, cosine) for other, cosine in found if other != name)]
-            best[name] = sorted(others, key=lambda neighbour: -neighbour[1])[:count]
+            known = {name, *(other for other, _ in best[name])}
+            new = (number for number in np.argsort(-row, kind="stable") if names[number] not in known)
+            found = ((names[number], float(row[number])) for number in itertools.islice(new, count))
+            best[name] = sorted([*best[name], *found], key=lambda neighbour: -neighbour[1])[:count]
     return best
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 import pyarrow
 import pyarrow.parquet
 
-from ..run.checkpoints import only_run_in
 from ..run.errors import UserError, tell
+from ..run.output_folder import only_run_in
+from ..run.whole_files import whole_file
 
 FACTS = "run.json"
 NOTES = b"notes"  # what a block's table says of it, as JSON in its schema
@@ -23,20 +22,34 @@ NOTES = b"notes"  # what a block's table says of it, as JSON in its schema
 class Parts:
     """Tables of blocks 0, 1, … in the folder `<output_file>.parts`. Each is there whole or not at all.
 
-    `facts`: what a run that goes on must have in common with the one that began. Raises `UserError` where the folder
-    holds the blocks of another run, unless they are given up (`overwrite`).
+    `facts`: what a run that goes on must have in common with the one that began, unless its blocks are given up
+    (`overwrite`).
     """
 
     def __init__(self, output_file: str, facts: dict[str, Any], blocks: int, overwrite: bool, main_process: bool):
-        self.folder, self.blocks, self.main_process = Path(f"{output_file}.parts"), blocks, main_process
-        facts = json.loads(json.dumps(facts))
-        if not overwrite:
-            self.refuse_another_run(facts)
-        if main_process:
-            self.begin(facts, overwrite)
+        self.output_file, self.folder = output_file, Path(f"{output_file}.parts")
+        self.facts, self.blocks = json.loads(json.dumps(facts)), blocks
+        self.overwrite, self.main_process = overwrite, main_process
 
-    def refuse_another_run(self, facts: dict[str, Any]) -> None:
-        then = read_json(self.folder / FACTS)
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """No other run writes here meanwhile; the blocks are deleted at the end, unless it is an error. Raises
+        `UserError` where another run is writing, or has left blocks."""
+        place = f"--output_file {self.output_file}"
+        with only_run_in(self.folder, place) if self.main_process else nullcontext():
+            if not self.overwrite:
+                self.refuse_another_run()
+            if self.main_process:
+                self.begin()
+            yield
+            if self.main_process:
+                self.remove_blocks()
+        if self.main_process:
+            with suppress(OSError):  # another run has begun there
+                self.folder.rmdir()
+
+    def refuse_another_run(self) -> None:
+        then, facts = read_json(self.folder / FACTS), self.facts
         if then is not None and (other := [name for name in facts if then.get(name) != facts[name]]):
             former, now = ("left out" if value is None else value for value in (then.get(other[0]), facts[other[0]]))
             raise UserError(
@@ -44,18 +57,13 @@ class Parts:
                 "another --output_file, or give the blocks up with --overwrite"
             )
 
-    def begin(self, facts: dict[str, Any], overwrite: bool) -> None:
-        if overwrite and (self.folder / FACTS).exists():
-            shutil.rmtree(self.folder)
-        write_whole(self.folder / FACTS, lambda path: path.write_text(json.dumps(facts, ensure_ascii=False)))
+    def begin(self) -> None:
+        if self.overwrite:
+            self.remove_blocks()
+        with whole_file(self.folder / FACTS) as part:
+            part.write_text(json.dumps(self.facts, ensure_ascii=False), encoding="utf-8")
         if done := self.blocks - len(self.missing()):
             tell(f"{self.folder} has {done:,} of {self.blocks:,} blocks already: going on behind them")
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """No other run writes here meanwhile."""
-        with only_run_in(self.folder) if self.main_process else nullcontext():
-            yield
 
     def missing(self) -> list[int]:
         return [block for block in range(self.blocks) if not is_whole(self.path(block))]
@@ -65,7 +73,8 @@ class Parts:
 
     def write(self, block: int, table: pyarrow.Table, notes: dict[str, Any]) -> None:
         table = table.replace_schema_metadata({NOTES: json.dumps(notes)})
-        write_whole(self.path(block), lambda unfinished: pyarrow.parquet.write_table(table, unfinished))
+        with whole_file(self.path(block)) as part:
+            pyarrow.parquet.write_table(table, part)
 
     def tables(self) -> Iterator[pyarrow.Table]:
         for block in range(self.blocks):
@@ -75,8 +84,10 @@ class Parts:
         for block in range(self.blocks):
             yield json.loads(pyarrow.parquet.read_schema(self.path(block)).metadata[NOTES])
 
-    def remove(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
+    def remove_blocks(self) -> None:
+        """And what a killed run has left of one; the lock and files of the user's stay."""
+        for path in [self.folder / FACTS, *self.folder.glob("*.parquet"), *self.folder.glob("*.part")]:
+            path.unlink(missing_ok=True)
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -92,11 +103,3 @@ def is_whole(path: Path) -> bool:
     except (OSError, pyarrow.ArrowException):
         return False
     return True
-
-
-def write_whole(path: Path, write) -> None:
-    """`write(unfinished path)`, then a move, which is one step of the file system."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    write(unfinished)
-    os.replace(unfinished, path)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import zipfile
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +15,9 @@ from transformers import PreTrainedTokenizerBase
 from ..arguments.embed import WORD2VEC, EmbedArguments
 from ..models.encoders import Encoder
 from ..run.errors import tell
-from .embedding import CHARACTER, Vectors, vectors_in
+from ..run.whole_files import whole_file
 from .neighbours import Neighbour, find_neighbours, queries, tell_neighbours
-from .parts import write_whole
+from .vector_tables import CHARACTER, Vectors, vectors_in
 
 DIGITS = 9  # significant ones: what float32 needs to come back as it was
 
@@ -32,7 +31,8 @@ def report_vectors(
     suffix = Path(args.output_file).suffix.lower()
     write = write_word2vec if suffix in WORD2VEC else write_npz if suffix == ".npz" else write_parquet
     wanted = queries(args, vectors, encoder, tokenizer)  # what is not there is told before anything is written
-    write_whole(Path(args.output_file), partial(write, vectors))
+    with whole_file(Path(args.output_file)) as part:
+        write(vectors, part)
     found = find_neighbours(wanted, vectors, args)
     tell_neighbours(found)
     if args.picture:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow
 import pyarrow.parquet
 
+from ..run.whole_files import whole_file
 from ..text.columns import SURROGATE
 from ..text.files import Table
 from ..training.trainer import Trainer
@@ -37,10 +38,9 @@ def open_output(rows: InputRows, trainer: Trainer, stdout: BinaryIO | None) -> F
 class FileWriter:
     """Writes blocks of one table, in the format that the name of `path` says (`cells.converted`).
 
-    They go to `<path>.part`, which takes the asked name once all are written: a run that ends early leaves nothing
-    under it. `schema` has the Arrow types of the columns; else a parquet file has those of the first block. `active`
-    False writes nothing: of several processes one writes. Into a `stream` each block goes as it comes, and `path` says
-    the format alone.
+    A run that ends early leaves no file. `schema` has the Arrow types of the columns; else a parquet file has those of
+    the first block. `active` False writes nothing: of several processes one writes. Into a `stream` each block goes as
+    it comes, and `path` says the format alone.
     """
 
     def __init__(
@@ -51,9 +51,9 @@ class FileWriter:
         stream: BinaryIO | None = None,
     ):
         self.path, self.schema, self.active, self.stream = path, schema, active, stream
-        self.part = path.with_name(f"{path.name}.part")
         self.place = f"saved in {path}" if stream is None else "written to stdout"
         self.file = self.format = None
+        self.at_the_end = ExitStack()
 
     def __enter__(self) -> FileWriter:
         return self
@@ -66,24 +66,17 @@ class FileWriter:
             metadata = block.arrow.schema.metadata if block.arrow is not None else None
             self.file = self.stream or self.open_part()
             self.format = FORMATS[self.path.suffix.lower()](self.file, columns, metadata)
+            if self.stream is None:
+                self.at_the_end.callback(self.format.close)
         self.format.write(columns)
         self.file.flush()
 
     def open_part(self) -> BinaryIO:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        return self.part.open("wb")
+        part = self.at_the_end.enter_context(whole_file(self.path))
+        return self.at_the_end.enter_context(part.open("wb"))
 
     def __exit__(self, kind, error, trace) -> None:
-        if self.file is None or self.stream is not None:
-            return
-        try:
-            with self.file:
-                if self.format is not None:
-                    self.format.close()
-            if kind is None:
-                os.replace(self.part, self.path)
-        finally:
-            self.part.unlink(missing_ok=True)
+        self.at_the_end.__exit__(kind, error, trace)
 
 
 class Lines:

@@ -1,4 +1,4 @@
-"""The checkpoints of a run: each there whole or not at all, which one to go on from, what a new run lets go of."""
+"""The checkpoints of a run: each there whole or not at all, which one to go on from, which to keep."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from filelock import FileLock, Timeout
 from transformers import TrainingArguments
 
 from .errors import UserError
@@ -24,9 +23,6 @@ MANIFEST = "files.json"  # name -> bytes and CRC-32 of each file of a checkpoint
 RUN_FACTS = "run.json"  # what a run that goes on must have in common with the one that saved the checkpoint
 UNFINISHED = "unfinished"  # a folder beside the checkpoints: the one that is being written
 SLACK = 1_000_000  # bytes: a tokenizer, and what else is small
-# What a run writes into its output_dir, beside checkpoints.
-FOLDERS = ("adapter", "figures")
-FILES = ("all_results.json", "predictions.csv", "model.safetensors", "config.json", "README.md")
 
 
 @contextmanager
@@ -210,41 +206,3 @@ def refuse_another_run(checkpoint: str, facts: dict[str, Any]) -> None:
                 f"{checkpoint} is of a run with {name} {former}, not {now}: go on with the same, or start another run "
                 "in another --output_dir"
             )
-
-
-def holds_run(output_dir: Path) -> bool:
-    return (output_dir / "all_results.json").exists() or any(output_dir.glob("checkpoint-*"))
-
-
-def file_in_the_way(output_dir: Path) -> str | None:
-    """Something that a run would write over, where no run has written it."""
-    names = [name for name in (*FILES, *FOLDERS) if (output_dir / name).exists()]
-    return names[0] if names and not holds_run(output_dir) else None
-
-
-@contextmanager
-def only_run_in(output_dir: str | Path) -> Iterator[None]:
-    """Two runs that were started together would have chosen the same folder: the second one ends with an error."""
-    Path(output_dir).mkdir(parents=True, exist_ok=True)
-    lock = FileLock(Path(output_dir) / ".lock", timeout=0)
-    try:
-        with suppress(NotImplementedError):  # some network file systems have no locks
-            lock.acquire()
-    except Timeout as error:
-        raise UserError(f"--output_dir {output_dir}: another run is writing there: name another folder") from error
-    try:
-        yield
-    finally:
-        lock.release()
-        Path(lock.lock_file).unlink(missing_ok=True)
-
-
-def forget_run(output_dir: Path) -> None:
-    """What `--overwrite` lets go of: all that a run leaves and a new one might not write again.
-
-    Only of a folder that holds a run: anywhere else these names are files of the user's.
-    """
-    for folder in [*checkpoints_of(output_dir), *(output_dir / name for name in (UNFINISHED, *FOLDERS))]:
-        shutil.rmtree(folder, ignore_errors=True)
-    for name in FILES:
-        (output_dir / name).unlink(missing_ok=True)

@@ -152,9 +152,10 @@ def failures_told(args: TrainingArguments, batch_size: str) -> Iterator[None]:
         if is_out_of_memory(error):
             raise OutOfMemory(f"out of memory with {batch_size}; or cut texts shorter ({reason[:200]})") from error
         if args.world_size > 1 and is_lost_process(error):
+            goes_on = " with --resume_from_checkpoint auto" if args.do_train else ""
             raise LostProcess(
                 f"process {args.process_index} of {args.world_size} lost another one ({reason[:200]}): launch all "
-                "again with --resume_from_checkpoint auto"
+                f"again{goes_on}"
             ) from error
         raise
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
@@ -44,28 +45,53 @@ def tell_of_unknown(characters: Collection[str], unknown: list[str]) -> None:
 
 
 class Windows:
-    """Texts as rows of token ids that the model can read: a longer text is cut into several, and nothing is lost."""
+    """Texts as rows of token ids that the model can read: a longer text is cut into several, and nothing is lost.
+
+    Two rows of a text share a quarter of their tokens. Of these each row counts the half that it has more context of.
+    """
 
     def __init__(self, texts: list[str], tokenizer: PreTrainedTokenizerBase):
         if not tokenizer.is_fast:
             raise UserError(f"--context needs to know where tokens stand: {type(tokenizer).__name__} does not tell")
+        tokenizer.truncation_side = "right"  # the rows of a text come in their order
+        shared = (tokenizer.model_max_length - tokenizer.num_special_tokens_to_add()) // 4
         encoded = tokenizer(
             texts,
             truncation=True,
+            stride=shared,
             return_overflowing_tokens=True,
             return_offsets_mapping=True,
+            return_special_tokens_mask=True,
             return_attention_mask=False,
         )
         self.offsets, self.unk_token_id = encoded.pop("offset_mapping"), tokenizer.unk_token_id
-        self.texts = [texts[row] for row in encoded.pop("overflow_to_sample_mapping")]
+        sources = encoded.pop("overflow_to_sample_mapping")
+        self.texts = [texts[source] for source in sources]
+        starts = [
+            [start for (start, _), special in zip(*row, strict=True) if not special]
+            for row in zip(self.offsets, encoded.pop("special_tokens_mask"), strict=True)
+        ]
+        self.counted = counted_spans(starts, sources, shared)
         self.rows = dict(encoded) | {"length": [len(input_ids) for input_ids in encoded["input_ids"]]}
 
     def places(self, row: int) -> Iterator[tuple[int, str]]:
         """Each token's place in a row and a character that it stands for: of an English word's token all of them."""
         text, input_ids = self.texts[row], self.rows["input_ids"][row]
+        first, behind = self.counted[row]
         for place, (start, end) in enumerate(self.offsets[row]):
-            if input_ids[place] != self.unk_token_id:
+            if first <= start < behind and input_ids[place] != self.unk_token_id:
                 yield from ((place, character) for character in text[start:end] if not character.isspace())
+
+
+def counted_spans(starts: list[list[int]], sources: list[int], shared: int) -> list[tuple[float, float]]:
+    """From which character of its text to before which one each row counts. `starts`: where the text of its tokens
+    begins. Between two rows of a text the border stands in the middle of the `shared` tokens that both have."""
+    first = [0.0] * len(starts)
+    for row in range(1, len(starts)):
+        if sources[row] == sources[row - 1]:
+            first[row] = starts[row][shared // 2]
+    behind = [following or math.inf for following in [*first[1:], 0.0]]
+    return list(zip(first, behind, strict=True))
 
 
 def sums_by_character(

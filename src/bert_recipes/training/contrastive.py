@@ -56,7 +56,7 @@ def uniformity(prediction: EvalPrediction) -> dict[str, float]:
     """`uniformity`: log of the mean of exp(-2 distance^2) over pairs of vectors of length 1 (Wang & Isola 2020, arXiv
     2005.10242), 0 where all are the same, lower the evener they are spread; `mean_cosine` of the pairs."""
     vectors = prediction.predictions[:MOST_SCORED].astype(np.float64)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)  # of an empty text all are 0
     squares = pdist(vectors, "sqeuclidean")
     return {
         "uniformity": float(logsumexp(-2 * squares) - np.log(len(squares))),

@@ -10,10 +10,11 @@ from transformers import EarlyStoppingCallback
 
 from ..models.decided import forget_decisions
 from ..models.pretrained import count_parameters
-from ..run.checkpoints import checkpoint_to_resume, forget_run, holds_run, only_run_in, passed_over
+from ..run.checkpoints import checkpoint_to_resume, passed_over
 from ..run.errors import UserError
 from ..run.hub import failures_of_upload, open_for_upload, repo_id_of
 from ..run.memory import keep_freed_memory, peak_memory_mb
+from ..run.output_folder import forget_run, holds_run, only_run_in
 from ..run.stops import StopTogether, end_of_training, failures_told
 from ..text.streaming import StreamedChunks
 from .callbacks import GiveBackHoles, SetEpoch
