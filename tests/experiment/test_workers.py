@@ -128,7 +128,7 @@ def heed_ctrl_c() -> None:
 @pytest.mark.parametrize(
     "number, to_all, status",
     [
-        (signal.SIGINT, True, 130),
+        pytest.param(signal.SIGINT, True, 130, marks=pytest.mark.full),
         pytest.param(signal.SIGTERM, False, 143, marks=pytest.mark.full),
         (signal.SIGKILL, False, -9),
     ],

@@ -106,7 +106,8 @@ def test_two_hosts_do_what_one_does(hosts, tiny_model, tmp_path):
         assert two[column].tolist() == one[column].tolist()
 
 
-def test_a_cut_cable_ends_both_and_nothing_is_lost(hosts, dropout_model, tmp_path, full):
+@pytest.mark.full
+def test_a_cut_cable_ends_both_and_nothing_is_lost(hosts, dropout_model, tmp_path):
     words = ["--save_strategy", "steps", "--save_steps", "20", "--eval_strategy", "no", "--no_do_predict"]
     words += ["--max_steps", "120", "--resume_from_checkpoint", "auto"]
     folder = tmp_path / "cut"
@@ -129,8 +130,6 @@ def test_a_cut_cable_ends_both_and_nothing_is_lost(hosts, dropout_model, tmp_pat
     print(f"\nCable cut: both hosts ended after {seconds:.0f} s")
     newest = newest_checkpoint(folder, 2)
     assert newest
-    if not full:
-        return
     train_on_both(hosts, tmp_path / "whole", dropout_model, *words)
     train_on_both(hosts, folder, dropout_model, *words)
     assert f"Going on from {newest}" in said(folder)

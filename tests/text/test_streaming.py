@@ -178,14 +178,16 @@ for words in json.loads(sys.argv[1]):
 
 
 @pytest.mark.parametrize("mode", ["mapped", "streamed"])
-def test_memory_does_not_grow_with_the_text(paragraphs, tiny_model, tmp_path, mode):
-    """0.9 MB of text, twice, then ten times as much, in one process: the last adds a tenth to the peak at most."""
+def test_memory_does_not_grow_with_the_text(paragraphs, tiny_model, tmp_path, mode, full):
+    """0.5 MB of text (in full 0.9), twice, then ten times as much, in one process: the last adds a tenth to the peak at
+    most."""
+    copies = 10 if full else 5
     (tmp_path / "validation.txt").write_text("\n".join(paragraphs[:50]), "utf-8")
     runs = []
     for number, times in enumerate((1, 1, 10)):
         path = tmp_path / f"{times}.txt"
         # Each copy of a paragraph begins with a number of its own, so that none is a repeat.
-        path.write_text("\n".join(f"{copy}，{text}" for copy in range(10 * times) for text in paragraphs), "utf-8")
+        path.write_text("\n".join(f"{copy}，{text}" for copy in range(copies * times) for text in paragraphs), "utf-8")
         words = ["--train_file", str(path), "--validation_file", str(tmp_path / "validation.txt"), "--max_steps", "30"]
         words += ["--model_name_or_path", str(tiny_model), "--output_dir", str(tmp_path / f"run{number}")]
         words += ["--chunk_length", "64", "--disable_tqdm", "true", *(["--streaming"] if mode == "streamed" else [])]

@@ -1,4 +1,4 @@
-"""The finished blocks of a long computation, a parquet file each beside its output, from which a killed run continues."""
+"""The finished blocks of a long computation, a parquet file each beside its output; a killed run continues there."""
 
 from __future__ import annotations
 

@@ -13,14 +13,13 @@ from transformers import PretrainedConfig
 from ..arguments.losses import TUNED, LossArguments
 from ..arguments.problems import MULTI_LABEL, REGRESSION
 from ..models.adapters import last_projection
+from ..models.decided import TEMPERATURE, THRESHOLDS, forget_thresholds
 from ..run.errors import UserError, shorten, tell
 from .calibration import fit_temperature
 from .choosing_loss import label_counts
 from .data import ClassificationData
 from .trainer import Trainer
 
-# In a model's config.json: label -> probability, and what the head was divided by.
-THRESHOLDS, TEMPERATURE = "label_thresholds", "calibration_temperature"
 NO_THRESHOLD = 0.5
 
 
@@ -52,13 +51,9 @@ def settle_decisions(trainer: Trainer, data: ClassificationData) -> dict[str, fl
     Returns what was settled, as results: `calibration_temperature`, `threshold_LABEL`.
     """
     args, config = trainer.args, trainer.model.config
-    if args.do_train:
-        forget(config, TEMPERATURE)
-    if args.do_train or args.calibrate or args.threshold:  # those that it has are of other weights, or another scale
-        if hasattr(config, THRESHOLDS) and not args.threshold:
-            tell("The thresholds that the model had are left out: --threshold sets new ones")
-        forget(config, THRESHOLDS)
     results = {}
+    if args.calibrate or args.threshold:
+        forget_thresholds(config, told=not args.threshold)  # a trained model has none; others are of another scale
     if args.calibrate or args.threshold == TUNED:
         output = trainer.predict(trainer.eval_dataset, metric_key_prefix="eval")
         logits, labels = np.asarray(output.predictions, dtype=np.float64), np.asarray(output.label_ids)
@@ -81,11 +76,6 @@ def settle_decisions(trainer: Trainer, data: ClassificationData) -> dict[str, fl
         setattr(config, THRESHOLDS, thresholds)
         results |= {f"threshold_{name}": value for name, value in thresholds.items()}
     return results
-
-
-def forget(config: PretrainedConfig, name: str) -> None:
-    if hasattr(config, name):
-        delattr(config, name)
 
 
 @torch.no_grad()

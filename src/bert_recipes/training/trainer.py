@@ -8,6 +8,7 @@ import torch
 import transformers
 from transformers import EarlyStoppingCallback
 
+from ..models.decided import forget_decisions
 from ..models.pretrained import count_parameters
 from ..run.checkpoints import checkpoint_to_resume, passed_over
 from ..run.errors import UserError
@@ -35,6 +36,8 @@ class Trainer(PackedTrainer):
     def __init__(self, *args, loss_of_guessing: float = 0.0, **kwargs):
         super().__init__(*args, **kwargs)
         self.batch_size_tried: int | None = None
+        if self.args.do_train:
+            forget_decisions(self.model.config)
         if self.args.device.type == "cpu":
             keep_freed_memory(self.model)
             self.add_callback(GiveBackHoles())
