@@ -11,7 +11,7 @@ from bert_recipes.models.token_classifiers import load_token_classifier, with_ad
 from bert_recipes.results.entities import report_entities
 from bert_recipes.run.errors import run
 from bert_recipes.training.entity_data import load_entity_data
-from bert_recipes.training.entity_trainer import entity_trainer, save
+from bert_recipes.training.entity_trainer import entity_trainer, save_tagger
 from bert_recipes.training.trainer import train_and_evaluate
 
 
@@ -27,7 +27,7 @@ def main(argv=None):
     # Train, end with the checkpoint whose validation F1 is best, and look at the test split once.
     trainer = entity_trainer(model, training_args, data.tokenizer, data)
     results = train_and_evaluate(trainer)
-    save(trainer, model)
+    save_tagger(trainer, model)
     return report_entities(trainer, results, data, model_args, data_args)
 
 

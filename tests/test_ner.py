@@ -15,8 +15,9 @@ from transformers import AutoTokenizer, pipeline
 from bert_recipes.arguments.model import ModelArguments
 from bert_recipes.arguments.ner import NerDataArguments
 from bert_recipes.text.builtin_corpora import load_builtin
+from bert_recipes.text.data_summary import RowsRead
+from bert_recipes.text.entity_windows import EncodedWindows, encode_windows
 from bert_recipes.text.tags import Entity, groups
-from bert_recipes.text.windows import EncodedWindows, encode_windows
 from bert_recipes.training.entity_data import load_entity_data
 from bert_recipes.training.entity_metrics import score_entities, token_predictions
 from bert_recipes.training.losses import token_classification_loss
@@ -50,9 +51,10 @@ def file(rows, tmp_path_factory):
 
 
 def words(folder, model, file, *more) -> list[str]:
-    """Windows of 64 tokens: many of the texts have several."""
+    """Windows of 64 tokens, 30 of them shared: many of the texts have several."""
     return [
         *("--train_file", file, "--test_file", file, "--model_name_or_path", str(model), "--max_length", "64"),
+        *("--stride", "30"),
         *(*short("ner"), "--learning_rate", "1e-2", "--max_steps", "30", "--output_dir", str(folder), *more),
     ]
 
@@ -118,7 +120,9 @@ def test_predict_writes_a_list_a_text_or_a_row_an_entity(outputs, file, rows, tm
     predictions = [json.loads(line) for line in (outputs / "ner" / "predictions.jsonl").read_text().splitlines()]
     by_text = {row["text"]: row["prediction"] for row in after}
     for row in predictions:
-        assert [{**e, "score": 0} for e in by_text[row["text"]]] == [{**e, "score": 0} for e in row["prediction"]]
+        after, before = by_text[row["text"]], row["prediction"]
+        assert [{**e, "score": 0} for e in after] == [{**e, "score": 0} for e in before]
+        assert [e["score"] for e in after] == pytest.approx([e["score"] for e in before], abs=1e-4)
     assert 0 < scores["f1"] <= 1 and scores.keys() >= {"STOP_f1", "COMMA_precision", "recall"}
     predict(outputs / "lora" / "adapter", file, tmp_path / "adapter.parquet")
     predict(outputs / "lora", file, tmp_path / "merged.parquet")
@@ -134,6 +138,24 @@ def test_predict_writes_a_list_a_text_or_a_row_an_entity(outputs, file, rows, tm
     assert found["entity"].tolist() == [e["text"] for e in expected]
     assert found["start"].astype(int).tolist() == [e["start"] for e in expected]
     assert (table["number"] == 8).sum() >= 1
+
+
+def test_the_entities_of_a_file_are_found_where_training_finds_them(outputs, rows, tmp_path, capsys):
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps({"label": "news", **row}) + "\n" for row in rows[:4]), encoding="utf-8")
+    assert predict(outputs / "ner", path, tmp_path / "all.jsonl")["f1"] > 0
+    told = ["--label_column", "label", "--output_file", str(tmp_path / "typed.jsonl"), "--use_cpu"]
+    recipe("predict").main(["--model_name_or_path", str(outputs / "ner"), "--input_file", str(path), *told])
+    assert "No metrics: row 1 of rows.jsonl has no list of entities" in capsys.readouterr().out
+
+
+def test_a_script_that_the_tokenizer_lacks_is_told_of_the_first_block(tokenizer, capsys):
+    texts = ["ሰላም ለዓለም", "ሰላም"]
+    encoded, read = encode_windows(Dataset.from_dict({"text": texts}), tokenizer, 8), RowsRead(tokenizer, "a.csv")
+    read.add(encoded, rows=2, more=True)
+    read.add(encoded, rows=2, more=False)
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "a.csv" in line]
+    assert line.startswith("a.csv, its first 2 rows: 100% of the tokens are [UNK]")
 
 
 def test_a_run_that_breaks_off_goes_on_and_ends_with_the_same_weights(dropout_model, file, tmp_path, monkeypatch):
@@ -228,6 +250,11 @@ MISTAKES = {
     "no such file": (["--train_file", "none.bio"], "--train_file none.bio: there is no such file"),
     "two columns": (["--text_columns", "title,text"], "entities stand in one text"),
     "too long a stride": (["--stride", "200"], "--stride 200: must lie between 0 and half of --max_length 256"),
+    "adapters without --lora": (
+        ["--lora_r", "16"],
+        "--lora_r is for adapters, and every weight is trained: add --lora",
+    ),
+    "no adapters to merge": (["--no_merge"], "--no_merge is for adapters"),
     "a new head untrained": (["--do_train", "false"], "--do_train false: bert-mini-zh has no head for the tags of"),
     "a typo": (["--split_character", "true"], "did you mean --split_characters?"),
 }

@@ -36,7 +36,7 @@ from bert_recipes.run.checkpoints import (
     rotate,
     written_whole,
 )
-from bert_recipes.run.errors import LostProcess, UserError, closed_place, run
+from bert_recipes.run.errors import LostProcess, UserError, closed_place, run, shorten
 from bert_recipes.run.output_folder import forget_run, only_run_in
 from bert_recipes.run.stops import failures_told
 from bert_recipes.training.trainer import Trainer
@@ -263,6 +263,11 @@ def test_a_run_of_before_packing_goes_on_padded(tmp_path):
     refuse_another_run(str(tmp_path), {"seed": 3, "packing": None, "dropout": 0.1})
     with pytest.raises(UserError, match="packing left out, not to 4,096 positions"):
         refuse_another_run(str(tmp_path), {"seed": 3, "packing": "to 4,096 positions"})
+
+
+def test_of_many_names_the_first_are_told():
+    assert shorten(range(3)) == "0, 1, 2"
+    assert shorten(iter("abcd"), limit=3) == "a, b, c, …"
 
 
 def made_up_checkpoints(folder: Path, written: dict[int, float]) -> None:

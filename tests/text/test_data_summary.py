@@ -198,15 +198,15 @@ def test_predict_tells_how_many_rows_are_cut(tokenizer, capsys, monkeypatch):
     monkeypatch.setattr(tokenizer, "model_max_length", 16)
     rows = Dataset.from_dict({"text": ["花" * 14, "花" * 15, "花" * 40]})
     encoded = encode_texts(rows, tokenizer, ["text"])
-    RowsRead(tokenizer, "a.csv").add(encoded, more=False)
+    RowsRead(tokenizer, "a.csv").add(encoded, len(encoded), more=False)
     assert capsys.readouterr().out == "a.csv: 2 of 3 rows are longer than 16 tokens, and lose their end\n"
     read = RowsRead(tokenizer, "a.csv")
-    read.add(encoded, more=True)
+    read.add(encoded, len(encoded), more=True)
     assert capsys.readouterr().out == ""
-    read.add(encoded.select([0]), more=False)
+    read.add(encoded.select([0]), 1, more=False)
     assert capsys.readouterr().out == "a.csv: 2 of 4 rows are longer than 16 tokens, and lose their end\n"
-    RowsRead(tokenizer, "a.csv").add(encoded.select([0]), more=False)
+    RowsRead(tokenizer, "a.csv").add(encoded.select([0]), 1, more=False)
     assert capsys.readouterr().out == ""
     latin = encode_texts(Dataset.from_dict({"text": ["ж" * 5, "花" * 5]}), tokenizer, ["text"])
-    RowsRead(tokenizer, "a.csv").add(latin, more=True)
+    RowsRead(tokenizer, "a.csv").add(latin, len(latin), more=True)
     assert capsys.readouterr().out.startswith("a.csv, its first 2 rows: 17% of the tokens are [UNK]")

@@ -15,9 +15,9 @@ from bert_recipes.models.character_tokens import split_characters
 from bert_recipes.text.builtin_corpora import load_builtin
 from bert_recipes.text.conll import token_and_tag
 from bert_recipes.text.entities import entities_in, load_entities
+from bert_recipes.text.entity_windows import encode_windows, misplaced
 from bert_recipes.text.newspaper_entities import annotated
 from bert_recipes.text.tags import Entity, entities_of, tag_names, tag_pieces
-from bert_recipes.text.windows import encode_windows, misplaced
 
 TEXT = "张三和欧阳修在北京。"
 ENTITIES = [Entity(0, 2, "PER"), Entity(3, 6, "PER"), Entity(7, 9, "LOC")]

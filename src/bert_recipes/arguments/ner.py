@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from ..run.errors import UserError
 from .adapters import LORA_LEARNING_RATE, AdapterArguments
@@ -90,5 +90,9 @@ class NerArguments(AdapterArguments, RecipeArguments):
 
     def __post_init__(self):
         super().__post_init__()
+        for adapter in fields(AdapterArguments):
+            if not self.lora and getattr(self, adapter.name) != adapter.default:
+                name = "no_merge" if adapter.name == "merge" else adapter.name
+                raise UserError(f"--{name} is for adapters, and every weight is trained: add --lora, or leave it out")
         if self.lora:
             self.base_learning_rate = LORA_LEARNING_RATE

@@ -11,7 +11,7 @@ from transformers import AutoModelForSequenceClassification, PretrainedConfig, P
 
 from ..arguments.model import CheckpointArguments, ModelArguments
 from ..arguments.problems import REGRESSION, SINGLE_LABEL
-from ..run.errors import UserError
+from ..run.errors import UserError, shorten
 from ..text.long_texts import TRUNCATED, LongTexts
 from .adapters import is_adapter, load_adapted
 from .aspect_attention import AspectBertForSequenceClassification, with_aspect_attention
@@ -97,11 +97,7 @@ def theirs(model_args: ModelArguments) -> str:
     """The labels that a classifier has, in brackets; nothing for any other model."""
     config = load_config(model_args)
     classifier = (config.architectures or ["none"])[0].endswith(CLASSIFIER)
-    return f" (it has {shorten(list(config.id2label.values()))})" if classifier else ""
-
-
-def shorten(names: Sequence[str]) -> str:
-    return ", ".join(names[:8]) + (f", … ({len(names)} in all)" if len(names) > 8 else "")
+    return f" (it has {shorten(config.id2label.values())})" if classifier else ""
 
 
 def renew_head(model: PreTrainedModel) -> None:

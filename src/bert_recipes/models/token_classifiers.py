@@ -11,10 +11,10 @@ from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTr
 
 from ..arguments.model import CheckpointArguments, ModelArguments
 from ..arguments.ner import NerArguments
-from ..run.errors import UserError
+from ..run.errors import UserError, shorten
 from ..text.tags import tag_names, types_of
 from .adapters import add_lora, is_adapter, load_adapted
-from .classifiers import renew_head, shorten
+from .classifiers import renew_head
 from .pretrained import HEAD, load_config, load_model, new_parts, say_what_is_new, with_names_of_today
 from .tokenization import load_tokenizer
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from ..arguments.model import ModelArguments
 from ..arguments.ner import NerDataArguments
-from ..run.tables import Table
+from ..run import tables
+from ..text.files import Table
 from ..text.tags import Entity, types_of
 from ..training.entity_data import EntityData
 from ..training.entity_metrics import SCORES, Found
@@ -16,6 +16,7 @@ from ..training.entity_trainer import predict_entities
 from ..training.trainer import Trainer
 from .next_steps import after_entities, print_steps
 from .reporting import Results, finish, model_card
+from .writing import write_file
 
 SPLITS = {"test": "test", "eval": "validation"}  # prefix of a result -> split
 
@@ -51,11 +52,10 @@ def report_entities(
 
 def write_predictions(path: Path, data: EntityData, found: list[list[Found]]) -> None:
     """The test rows in their order: `text`, `entities` as they were given, `prediction`."""
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        for row, entities in zip(data.corpus["test"], found, strict=True):
-            record = {"text": row["text"], "entities": row["entities"]}
-            record["prediction"] = [as_record(row["text"], entity, score) for entity, score in entities]
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+    texts, given = (data.corpus["test"][name][:] for name in ("text", "entities"))
+    predictions = [[as_record(text, *pair) for pair in row] for text, row in zip(texts, found, strict=True)]
+    table = Table(path.name, {"text": texts, "entities": given}, range(1, 1 + len(texts)))
+    write_file(table, {"prediction": predictions}, path)
 
 
 def as_record(text: str, entity: Entity, score: float) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def as_record(text: str, entity: Entity, score: float) -> dict[str, Any]:
     return {"text": text[entity.start : entity.end], **entity._asdict(), "score": round(score, 6)}
 
 
-def table_of_types(results: Results, data: EntityData) -> Table:
+def table_of_types(results: Results, data: EntityData) -> tables.Table:
     """A line for all types together and one for each, of the test and the validation split."""
     lines = [["", *(name if name != "f1" else "F1" for name in SCORES)]]
     for prefix, split in SPLITS.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow
@@ -13,12 +12,12 @@ from ..arguments.predict import PredictArguments
 from ..models.token_classifiers import load_trained_token_classifier
 from ..run.errors import UserError, tell
 from ..text.columns import read_texts
-from ..text.data_summary import Reading, unknown_share
-from ..text.entities import SPAN_COLUMNS
+from ..text.data_summary import RowsRead
+from ..text.entities import SPAN_COLUMNS, span_column
+from ..text.entity_windows import encode_windows
 from ..text.files import Table
 from ..text.spans import read_entities
 from ..text.tags import Entity, types_of
-from ..text.windows import encode_windows
 from ..training.entity_data import stride_of
 from ..training.entity_metrics import Found, score_entities
 from ..training.entity_trainer import entity_trainer, predict_entities
@@ -48,15 +47,15 @@ class Entities(Predictor):
         self.model, self.tokenizer = load_trained_token_classifier(args)
         self.tokenizer.padding_side = "right"
         self.trainer = entity_trainer(self.model, args.for_trainer(), self.tokenizer)
-        self.expected = GivenEntities(args, types_of(self.model.config.id2label.values()))
+        self.stride = stride_of(self.model.config, self.tokenizer)
+        self.expected = GivenEntities(args.given.get("label_column"), types_of(self.model.config.id2label.values()))
         self.found: list[list[Entity]] = []
-        self.read = False
+        self.read = RowsRead(self.tokenizer, Path(args.input_file).name)
 
     def predict(self, block: Table) -> Table:
         (texts,) = read_texts(block, self.args.text_column_names).values()
-        encoded = encode_windows(Dataset.from_dict({"text": texts}), self.tokenizer, stride_of(self.tokenizer))
-        for note in self.notes(encoded):
-            tell(note)
+        encoded = encode_windows(Dataset.from_dict({"text": texts}), self.tokenizer, self.stride)
+        self.read.add(encoded, len(block), block.more)
         found, _ = predict_entities(self.trainer, encoded)
         if self.expected.add(block, texts):
             self.found += [[entity for entity, _ in row] for row in found]
@@ -64,12 +63,6 @@ class Entities(Predictor):
             return a_row_each(block, texts, found)
         records = [[as_record(text, *pair) for pair in row] for text, row in zip(texts, found, strict=True)]
         return block.with_columns({"prediction": records})
-
-    def notes(self, encoded: Dataset) -> Iterator[str]:
-        """Of the first block: whether its text is of the tokenizer's script."""
-        if not self.read:
-            self.read = True
-            yield from Reading(unknown_share(encoded, self.tokenizer), 0).notes(Path(self.args.input_file).name)
 
     def scores(self) -> dict[str, float]:
         return score_entities(self.found, self.expected.entities) if self.expected.entities else {}
@@ -88,21 +81,22 @@ def a_row_each(block: Table, texts: list[str], found: list[list[Found]]) -> Tabl
 
 
 class GivenEntities:
-    """The entities that a file has already, for the metrics: in its --label_column, or a column that is named so."""
+    """The entities that a file has already, for the metrics: in the --label_column that was typed, else in the column
+    that training takes too (`entities.span_column`)."""
 
-    def __init__(self, args: PredictArguments, types: list[str]):
-        self.names, self.types = (args.label_column, *SPAN_COLUMNS), types
+    def __init__(self, label_column: str | None, types: list[str]):
+        self.label_column, self.types = label_column, types
         self.entities: list[list[Entity]] = []
         self.span_ends = None
         self.unread = False
 
     def add(self, block: Table, texts: list[str]) -> bool:
         """Whether the file has them. Where they can't be read, a line says so, and there are no metrics."""
-        column = next((name for name in self.names if name in block.columns), None)
-        if column is None or self.unread:
+        if self.unread or not (self.label_column or block.columns.keys() & set(SPAN_COLUMNS)):
             return False
         places = [f"row {number} of {block.name}" for number in block.numbers]
         try:
+            column = span_column(block, self.label_column)
             entities, self.span_ends = read_entities(
                 block.name, places, texts, block.columns[column], self.span_ends, "longest"
             )

@@ -1,4 +1,4 @@
-"""Predictions for rows in their order: sorted by length inside, where padding costs, and put back outside."""
+"""Predictions of a classifier: logits to labels and scores, and the metrics of a file."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from ..text.files import Table
 from ..text.labels import Labels, as_list, given_label_names, read_labels
 from ..text.numbers import read_numbers
 from ..training.metrics import MEAN_LOSS, classification_metrics, decide, regression_metrics
+from ..training.predicting import predict_in_order
 from ..training.trainer import Trainer
 
 LABEL_JOINT = ";"  # between the labels of a row that has several
@@ -26,15 +27,8 @@ LABEL_JOINT = ";"  # between the labels of a row that has several
 
 def predict(trainer: Trainer, dataset: Dataset, metric_key_prefix: str = "test") -> tuple[np.ndarray, dict[str, float]]:
     """Logits of shape (rows, classes) in the order of `dataset`, and the metrics where it has `labels`."""
-    rows = EncodedTexts(dataset, trainer.processing_class)
-    order = np.argsort(rows.lengths, kind="stable")[::-1]  # the longest first: the time left is not underestimated
-    loaders = trainer.accelerator._dataloaders
-    earlier = len(loaders)
-    output = trainer.predict(rows.select(order), metric_key_prefix=metric_key_prefix)
-    del loaders[earlier:]  # accelerate keeps them, and with them the rows, of every block of a file
-    logits = np.empty_like(output.predictions)
-    logits[order] = output.predictions
-    return logits, output.metrics
+    output = predict_in_order(trainer, EncodedTexts(dataset, trainer.processing_class), metric_key_prefix)
+    return output.predictions, output.metrics
 
 
 def name_predictions(

@@ -63,7 +63,7 @@ class Labelling(Predictor):
     def predict(self, block: Table) -> Table:
         texts = Dataset.from_dict(read_texts(block, self.args.text_column_names))
         encoded = encode_texts(texts, self.tokenizer, self.args.text_column_names, long_texts=self.model.long_texts)
-        self.read.add(encoded, block.more)
+        self.read.add(encoded, len(block), block.more)
         logits, _ = predict(self.trainer, encoded)
         if self.labels.add(block):
             self.logits.append(logits)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NoReturn
 
 import torch
@@ -89,6 +90,12 @@ def tell(message: str) -> None:
     """Say in one line, once for all processes of a launch, what a person would want to know."""
     if os.environ.get("RANK", "0") == "0":
         print(message, flush=True)
+
+
+def shorten(names: Iterable[object], limit: int = 8) -> str:
+    """The first of several names, for a line on the screen, and a mark where there are more."""
+    first = list(map(str, itertools.islice(names, limit + 1)))
+    return ", ".join(first[:limit]) + (", …" if len(first) > limit else "")
 
 
 def exit_with(error: UserError) -> NoReturn:

@@ -15,7 +15,7 @@ from accelerate.utils.memory import should_reduce_batch_size
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from .checkpoints import newest_checkpoint
-from .errors import LostProcess, OutOfMemory, UserError
+from .errors import LostProcess, OutOfMemory, UserError, shorten
 
 EXPLODED = 20  # times the loss of guessing
 STOPPED = 128 + signal.SIGTERM  # a shell's status for a process that SIGTERM ended; 143
@@ -95,7 +95,7 @@ class StopTogether(TrainerCallback):
     def refuse_loss(self, loss: float, at: StepFlags) -> NoReturn:
         step, trainer = at.step + 1, self.trainer
         rows = trainer.rows_of_step(at.step)
-        named = f" (training rows {', '.join(map(str, rows[:8]))}{', …' if len(rows) > 8 else ''})" if rows else ""
+        named = f" (training rows {shorten(rows)})" if rows else ""
         checkpoint = newest_checkpoint(trainer.run_dir)
         last = f"the last checkpoint is {checkpoint}" if checkpoint else "there is no checkpoint yet"
         raise UserError(

@@ -20,7 +20,7 @@ from .files import Table, read_table
 from .labels import check_labels, given_label_names, read_labels
 from .numbers import read_numbers
 from .packaged_text import SHA256
-from .splits import draw, draw_evenly, hold_out
+from .splits import choose_rows
 
 UNLABELLED = -1  # in the place of a class number: the Hub's way of saying that a row has no label
 
@@ -48,15 +48,7 @@ def load_corpus(data_args: LabelledDataArguments, seed: int = 42) -> DatasetDict
         columns[split]["label"] = labels[split]
     features = {column: Value("string") for column in data_args.text_column_names} | {"label": feature}
     splits = {split: Dataset.from_dict(rows, features=Features(features)) for split, rows in columns.items()}
-
-    if data_args.dataset_name not in SOURCES:
-        splits = hold_out(splits, tables["train"].name, data_args.text_column_names)
-    for split, limit in (("validation", data_args.max_eval_samples), ("test", data_args.max_test_samples)):
-        if limit and limit < len(splits[split]):
-            splits[split] = draw_evenly(splits[split], limit)
-    if data_args.max_train_samples and data_args.max_train_samples < len(splits["train"]):
-        splits["train"] = draw(splits["train"], data_args.max_train_samples, seed)
-    return DatasetDict({split: splits[split] for split in ("train", "validation", "test")})
+    return choose_rows(splits, data_args, tables["train"].name, data_args.text_column_names, seed)
 
 
 def labels_of(tables: dict[str, Table], data_args: LabelledDataArguments) -> tuple[dict[str, list], Value | List]:

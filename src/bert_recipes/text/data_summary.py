@@ -15,7 +15,7 @@ from datasets import Dataset, DatasetDict
 from transformers import PreTrainedTokenizerBase
 
 from ..arguments.long_texts import HEAD_TAIL, SELECT, TRUNCATE, WINDOWS
-from ..run.errors import tell
+from ..run.errors import shorten, tell
 from ..run.tables import Table, as_markdown, print_table
 from .encoding import join_columns
 from .labels import as_list
@@ -81,14 +81,8 @@ def summarise_labelled(
         lengths = column(rows, "uncut_length")
         median, most = np.percentile(lengths, [50, 95])
         cells = [f"{len(rows):,}", f"{median:,.0f}", f"{most:,.0f}", f"{lengths.max():,}"]
-        splits.append(
-            [
-                split,
-                *cells,
-                f"{long_rows(rows, limit):,} ({long_rows(rows, limit) / len(rows):.1%})",
-                *readings[split].cells,
-            ]
-        )
+        cells.append(f"{long_rows(rows, limit):,} ({long_rows(rows, limit) / len(rows):.1%})")
+        splits.append([split, *cells, *readings[split].cells])
     done = [
         f"{split}: the longer ones {what_was_done(count_what_was_done(rows, long_texts), long_texts, limit)}"
         for split, rows in encoded.items()
@@ -135,19 +129,23 @@ def summarise_documents(
 
 class RowsRead:
     """How a tokenizer reads the rows of a file to predict, told block by block: after the first one, where the text is
-    not of its script; after the last one, how many rows are longer than the model reads, and what is done with them."""
+    not of its script; after the last one, how many rows are longer than the model reads, and what is done with them.
+    Of `entity_windows.encode_windows`, which cuts no text, the first alone."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, name: str, long_texts: LongTexts = TRUNCATED):
         self.tokenizer, self.name, self.long_texts = tokenizer, name, long_texts
         self.rows, self.long, self.done = 0, 0, Counter()
 
-    def add(self, encoded: Dataset, more: bool) -> None:
+    def add(self, encoded: Dataset, rows: int, more: bool) -> None:
         if not self.rows:
-            where = f"{self.name}, its first {len(encoded):,} rows" if more else self.name
+            where = f"{self.name}, its first {rows:,} rows" if more else self.name
             for note in Reading(unknown_share(encoded, self.tokenizer), 0).notes(where):
                 tell(note)
+        self.rows += rows
+        if "uncut_length" not in encoded.column_names:
+            return
         limit = self.tokenizer.model_max_length
-        self.rows, self.long = self.rows + len(encoded), self.long + long_rows(encoded, limit)
+        self.long += long_rows(encoded, limit)
         self.done += count_what_was_done(encoded, self.long_texts)
         if self.long and not more:
             done = what_was_done(self.done, self.long_texts, limit)
@@ -242,8 +240,7 @@ def absent_labels(counts: dict[str, Counter[str]], label_names: Sequence[str], m
     for split, count in counts.items():
         absent = [name for name in label_names if not count[name]]
         if absent:
-            some = ", ".join(absent[:NAMED_LABELS]) + (", …" if len(absent) > NAMED_LABELS else "")
             # As scikit-learn averages.
             effect = "count them as 0" if multi_label else "leave them out, but count one that is predicted as 0"
-            which = f"{len(absent)} of the {len(label_names)} labels ({some})"
+            which = f"{len(absent)} of the {len(label_names)} labels ({shorten(absent, NAMED_LABELS)})"
             yield f"{split}: no row has {which}; macro averages {effect}"

@@ -19,7 +19,7 @@ from .conll import SUFFIXES, Sentence, check_tags, read_sentences, texts_of
 from .corpora import as_tables, load_by_name
 from .files import Table, read_table
 from .spans import read_entities
-from .splits import draw, draw_evenly, hold_out
+from .splits import choose_rows
 from .tags import Entity
 
 SPAN_FILES = (".jsonl", ".json", ".parquet")
@@ -48,14 +48,7 @@ def load_entities(data_args: NerDataArguments, seed: int = 42) -> DatasetDict:
     name = Path(data_args.train_file).name if data_args.train_file else data_args.corpus_name
     check_types(rows, name)
     splits = {split: as_dataset(part) for split, part in rows.items()}
-    if data_args.dataset_name not in SOURCES:
-        splits = hold_out(splits, name, ["text"])
-    for split, limit in (("validation", data_args.max_eval_samples), ("test", data_args.max_test_samples)):
-        if limit and limit < len(splits[split]):
-            splits[split] = draw_evenly(splits[split], limit)
-    if data_args.max_train_samples and data_args.max_train_samples < len(splits["train"]):
-        splits["train"] = draw(splits["train"], data_args.max_train_samples, seed)
-    return DatasetDict({split: splits[split] for split in ("train", "validation", "test")})
+    return choose_rows(splits, data_args, name, ["text"], seed)
 
 
 def as_dataset(rows: list[Row]) -> Dataset:

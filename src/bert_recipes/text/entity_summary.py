@@ -11,17 +11,17 @@ from transformers import PreTrainedTokenizerBase
 
 from .data_summary import SAMPLED_TEXTS, DataSummary, Reading, read
 from .entities import count_types
+from .entity_windows import texts_of_windows
 from .flat import FlatLists, as_table
 from .repeats import repeated_rows
 from .sentences import UNSPACED, WORD
 from .tags import types_of
-from .windows import texts_of_windows
 
 
 def summarise_entities(
     corpus: DatasetDict, encoded: DatasetDict, tokenizer: PreTrainedTokenizerBase, tag_names: Sequence[str]
 ) -> DataSummary:
-    """Of texts with their entities, and their windows (`windows.encode_windows`)."""
+    """Of texts with their entities, and their windows (`entity_windows.encode_windows`)."""
     limit = tokenizer.model_max_length
     heading = ["", "rows", "median tokens", "95 %", "longest", f"in windows of {limit}", "entities", *Reading.heading]
     splits, readings = [heading], {split: read(corpus[split], encoded[split], tokenizer, ["text"]) for split in corpus}

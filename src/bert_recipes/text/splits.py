@@ -7,9 +7,12 @@ from collections.abc import Iterable, Sequence
 
 import numpy
 import pandas
-from datasets import Dataset
+from datasets import Dataset, DatasetDict
 
+from ..arguments.data import LabelledDataArguments
+from ..arguments.ner import NerDataArguments
 from ..run.errors import UserError
+from .builtin_corpora import SOURCES
 from .labels import as_list
 from .packaged_text import normalise
 
@@ -20,6 +23,26 @@ def texts_as_one(rows: Dataset, text_columns: list[str]) -> list[str]:
     return [
         "\n".join(map(normalise, texts)) for texts in zip(*(rows[column][:] for column in text_columns), strict=True)
     ]
+
+
+def choose_rows(
+    splits: dict[str, Dataset],
+    data_args: LabelledDataArguments | NerDataArguments,
+    name: str,
+    text_columns: list[str],
+    seed: int,
+) -> DatasetDict:
+    """Train, validation and test, of at most as many rows as the arguments allow: what is not given is held out of the
+    training rows, a tenth each (`hold_out`). `name` is theirs, for messages."""
+    if data_args.dataset_name not in SOURCES:
+        splits = hold_out(splits, name, text_columns)
+    chosen = {"train": splits["train"]}
+    if data_args.max_train_samples and data_args.max_train_samples < len(splits["train"]):
+        chosen["train"] = draw(splits["train"], data_args.max_train_samples, seed)
+    for split, limit in (("validation", data_args.max_eval_samples), ("test", data_args.max_test_samples)):
+        few = limit and limit < len(splits[split])
+        chosen[split] = draw_evenly(splits[split], limit) if few else splits[split]
+    return DatasetDict(chosen)
 
 
 def hold_out(splits: dict[str, Dataset], name: str, text_columns: list[str]) -> dict[str, Dataset]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,7 +10,7 @@ import torch
 
 from ..arguments.losses import FOCAL, FOCAL_GAMMA, LossArguments, find_function, in_one_line
 from ..arguments.problems import MULTI_LABEL, REGRESSION
-from ..run.errors import UserError, tell
+from ..run.errors import UserError, shorten, tell
 from .data import ClassificationData
 from .losses import LossFunction, classification_loss, focal_loss, own_loss
 
@@ -59,9 +59,9 @@ def class_weights(args: LossArguments, data: ClassificationData) -> torch.Tensor
     names = data.label_names
     given = args.given_class_weights()
     if unknown := given.keys() - set(names):
-        raise UserError(f"--class_weights: {min(unknown)!r} is no label of the training rows: {shown(names)}")
+        raise UserError(f"--class_weights: {min(unknown)!r} is no label of the training rows: {shorten(names)}")
     if missing := [name for name in names if given and name not in given]:
-        raise UserError(f"--class_weights: {missing[0]!r} has no weight: give one to each of {shown(names)}")
+        raise UserError(f"--class_weights: {missing[0]!r} has no weight: give one to each of {shorten(names)}")
     counts, rows = label_counts(data)
     if data.problem_type == MULTI_LABEL:
         if not given and rows in counts:
@@ -71,8 +71,8 @@ def class_weights(args: LossArguments, data: ClassificationData) -> torch.Tensor
     else:
         weights = np.array([given[name] for name in names]) if given else 1 / counts
         weights = weights * rows / (weights * counts).sum()
-    told = ", ".join(f"{name} {weight:.4g}" for name, weight in list(zip(names, weights, strict=True))[:8])
-    tell(f"Class weights: {told}{', …' if len(names) > 8 else ''}")
+    told = shorten(f"{name} {weight:.4g}" for name, weight in zip(names, weights, strict=True))
+    tell(f"Class weights: {told}")
     return torch.tensor(weights, dtype=torch.float32, device=args.device)
 
 
@@ -81,10 +81,6 @@ def label_counts(data: ClassificationData) -> tuple[np.ndarray, int]:
     labels = np.asarray(data.encoded["train"]["labels"][:])
     counts = labels.sum(axis=0) if labels.ndim == 2 else np.bincount(labels, minlength=len(data.label_names))
     return counts, len(labels)
-
-
-def shown(names: Sequence[str]) -> str:
-    return ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
 
 
 # --- a loss of one's own ---

@@ -14,9 +14,9 @@ from ..arguments.losses import TUNED, LossArguments
 from ..arguments.problems import MULTI_LABEL, REGRESSION
 from ..models.adapters import last_projection
 from ..models.decided import TEMPERATURE, THRESHOLDS, forget_thresholds
-from ..run.errors import UserError, tell
+from ..run.errors import UserError, shorten, tell
 from .calibration import LARGEST_TEMPERATURE, fit_temperature
-from .choosing_loss import label_counts, shown
+from .choosing_loss import label_counts
 from .data import ClassificationData
 from .trainer import Trainer
 
@@ -37,7 +37,7 @@ def check_decisions(args: LossArguments, data: ClassificationData) -> None:
     given = args.given_thresholds()
     if isinstance(given, dict):
         if unknown := given.keys() - set(names):
-            raise UserError(f"--threshold: {min(unknown)!r} is no label of the training rows: {shown(names)}")
+            raise UserError(f"--threshold: {min(unknown)!r} is no label of the training rows: {shorten(names)}")
         if not several and len(given) == 2:
             raise UserError(
                 f"--threshold {args.threshold}: of two classes one has a threshold, the other gets the rest"
@@ -118,8 +118,8 @@ def tuned_thresholds(
             tell(f"No validation row has {name!r}: its threshold stays 0.5")
             continue
         thresholds[name] = best_threshold(probabilities[:, index], has_label)
-    told = ", ".join(f"{name} {thresholds[name]:.3f}" for name in list(thresholds)[:8])
-    tell(f"Thresholds of {len(labels):,} validation rows: {told}{', …' if len(thresholds) > 8 else ''}")
+    told = shorten(f"{name} {threshold:.3f}" for name, threshold in thresholds.items())
+    tell(f"Thresholds of {len(labels):,} validation rows: {told}")
     return thresholds
 
 

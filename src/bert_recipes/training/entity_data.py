@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from datasets import DatasetDict
-from transformers import PreTrainedTokenizerBase
+from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 from ..arguments.model import ModelArguments
 from ..arguments.ner import NerDataArguments
@@ -17,7 +17,9 @@ from ..run.errors import UserError, tell
 from ..text.data_summary import DataSummary
 from ..text.entities import count_types, load_entities
 from ..text.entity_summary import mostly_unspaced, summarise_entities
-from ..text.windows import encode_windows, misplaced
+from ..text.entity_windows import encode_windows, misplaced
+
+STRIDE = "window_stride"  # in a model's config.json, for predict.py
 
 
 @dataclass
@@ -28,6 +30,7 @@ class EntityData:
     encoded: DatasetDict
     tokenizer: PreTrainedTokenizerBase
     tag_names: list[str]
+    stride: int
     summary: DataSummary
 
 
@@ -43,7 +46,7 @@ def load_entity_data(
     # Saved with the model: predict.py cuts windows as training did.
     tokenizer.model_max_length = min(data_args.max_length, tokenizer.model_max_length)
     tokenizer.padding_side = "right"
-    stride = stride_of(tokenizer) if data_args.stride is None else data_args.stride
+    stride = tokenizer.model_max_length // 4 if data_args.stride is None else data_args.stride
     if stride > tokenizer.model_max_length // 2:
         raise UserError(
             f"--stride {stride}: windows have {tokenizer.model_max_length} tokens: share half of them at most"
@@ -51,11 +54,12 @@ def load_entity_data(
     tokenizer, encoded = encode(corpus, tokenizer, stride, names, data_args.split_characters)
     summary = summarise_entities(corpus, encoded, tokenizer, tag_names=names)
     summary.show()
-    return EntityData(corpus, encoded, tokenizer, names, summary)
+    return EntityData(corpus, encoded, tokenizer, names, stride, summary)
 
 
-def stride_of(tokenizer: PreTrainedTokenizerBase) -> int:
-    return tokenizer.model_max_length // 4
+def stride_of(config: PretrainedConfig, tokenizer: PreTrainedTokenizerBase) -> int:
+    """Tokens that two windows of a text share: as the model was trained, where its config says so."""
+    return getattr(config, STRIDE, tokenizer.model_max_length // 4)
 
 
 def encode(

@@ -15,11 +15,12 @@ from torch.nn import functional
 from transformers import EvalPrediction
 
 from ..text.entities import entities_in
+from ..text.entity_windows import texts_of_windows
 from ..text.flat import FlatLists, as_table, numbers, side_by_side
 from ..text.masking import IGNORED
 from ..text.tags import Entity, groups, tag_pieces
-from ..text.windows import texts_of_windows
 from .metrics import MEAN_LOSS
+from .predicting import in_order
 
 Found = tuple[Entity, float]  # with its score: the mean probability of its tokens' tags
 SCORES = {"precision": "precision", "recall": "recall", "f1": "f1-score"}  # ours -> seqeval's
@@ -81,7 +82,7 @@ def token_predictions(logits: torch.Tensor, labels: torch.Tensor | None) -> tupl
 
 
 class EntityScorer:
-    """`compute_metrics` for the windows of these texts, predicted in their `order` (`text.windows.encode_windows`)."""
+    """`compute_metrics` for the windows of these texts, predicted in `order` (`text.entity_windows.encode_windows`)."""
 
     def __init__(self, texts: Dataset, encoded: Dataset, tag_names: Sequence[str], order: np.ndarray):
         self.expected = [entities_in(row) for row in texts["entities"][:]]
@@ -92,13 +93,6 @@ class EntityScorer:
         found = find_entities(self.encoded, tags, probabilities, self.tag_names)
         scores = score_entities([[entity for entity, _ in row] for row in found], self.expected)
         return {**scores, MEAN_LOSS: float(counted(self.encoded, losses).mean(dtype=np.float64))}
-
-
-def in_order(values: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Rows predicted in `order`, back in their own."""
-    own = np.empty_like(values)
-    own[order] = values
-    return own
 
 
 def counted(encoded: Dataset, values: np.ndarray) -> np.ndarray:

@@ -12,11 +12,12 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from ..arguments.recipe import RecipeArguments
 from ..models.adapters import save_lora
 from ..text.encoded import as_it_is
-from ..text.windows import EncodedWindows
-from .entity_data import EntityData
-from .entity_metrics import EntityScorer, Found, find_entities, in_order, token_predictions
+from ..text.entity_windows import EncodedWindows
+from .entity_data import STRIDE, EntityData
+from .entity_metrics import EntityScorer, Found, find_entities, token_predictions
 from .learning_rate import suitable_learning_rate
 from .losses import token_classification_loss
+from .predicting import longest_first, predict_in_order
 from .trainer import Trainer
 from .training_length import choose_length
 
@@ -32,6 +33,8 @@ def entity_trainer(
     splits = (
         {split: EncodedWindows(data.encoded[split], tokenizer) for split in ("train", "validation")} if data else {}
     )
+    if data:
+        setattr(model.config, STRIDE, data.stride)
     if splits and args.do_train:
         choose_length(args, len(splits["train"]))
     return Trainer(
@@ -48,7 +51,7 @@ def entity_trainer(
     )
 
 
-def save(trainer: Trainer, model: PreTrainedModel | PeftModel) -> None:
+def save_tagger(trainer: Trainer, model: PreTrainedModel | PeftModel) -> None:
     """To output_dir; of adapters as `models.adapters.save_lora` does."""
     if isinstance(model, PeftModel):
         save_lora(model, trainer.processing_class, trainer.args)
@@ -65,13 +68,9 @@ def predict_entities(
 ) -> tuple[list[list[Found]], dict[str, float]]:
     """Of each text its entities with their scores; with `data`, of whose test split these are, the metrics too."""
     rows = EncodedWindows(encoded, trainer.processing_class)
-    order = rows.order_by_length()[::-1]  # the longest first, so that the time left is not underestimated
-    trainer.compute_metrics = scorer(data, "test", order) if data else None
-    loaders = trainer.accelerator._dataloaders
-    earlier = len(loaders)
-    output = trainer.predict(rows.select(order))
-    del loaders[earlier:]  # accelerate keeps them, and with them the rows, of every block of a file
-    tags, probabilities = (in_order(values, order) for values in output.predictions[:2])
+    trainer.compute_metrics = scorer(data, "test", longest_first(rows)) if data else None
+    output = predict_in_order(trainer, rows)
+    tags, probabilities = output.predictions[:2]
     config = trainer.model.config
     names = [config.id2label[number] for number in range(config.num_labels)]
     return find_entities(encoded, tags, probabilities, names), output.metrics
