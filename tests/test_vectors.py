@@ -237,7 +237,7 @@ def test_a_text_that_the_tokenizer_drops_has_zeros_and_is_told(tiny_model, tmp_p
     embed("--input_file", tmp_path / "rows.txt", "--output_file", tmp_path / "v.npz", model=tiny_model)
     vectors = np.load(tmp_path / "v.npz")["vectors"]
     assert vectors[0].any() and not vectors[1].any()
-    assert "the tokenizer drops all of 1 rows (row 2 first), and their vector is zeros" in capsys.readouterr().out
+    assert "the tokenizer drops all of 1 texts (number 2 first), and their vector is zeros" in capsys.readouterr().out
 
 
 def test_without_arguments_the_files_step_aside(tiny_model, tmp_path, monkeypatch):
@@ -261,6 +261,8 @@ MISTAKES = {
     "a picture": (["--picture", "v.gif"], "--picture v.gif: must end in .png, .svg, .pdf"),
     "a file that is there": (["--output_file", "there.npz"], "there.npz exists: name another, or add --overwrite"),
     "no number": (["--nearest", "好"], "--nearest 好: a number above 0 first"),
+    "two characters": (["--unit", "char", "--nearest", "1", "好坏"], "--nearest 好坏: with --unit char name single"),
+    "neighbours of pairs": (["--nearest", "1", "好", "--text_columns", "a,b"], "name one column with --text_columns"),
     "pooling of characters": (["--unit", "char", "--pooling", "cls"], "--pooling is for --unit text"),
     "a layer of the table": (["--unit", "char", "--layer", "1"], "--layer needs --context"),
     "a context of a text": (["--context"], "--context is for --unit char"),
@@ -284,11 +286,12 @@ def test_a_mistake_is_found_before_the_model_loads(name, tmp_path, tiny_model, m
     assert {path.name for path in tmp_path.iterdir()} == before
 
 
-def test_a_neighbour_of_what_is_not_there_is_one_line(tiny_model, tmp_path):
+def test_a_neighbour_of_what_is_not_there_is_told(tiny_model, tmp_path, capsys):
     (tmp_path / "rows.txt").write_text("很好\n", encoding="utf-8")
     words = ("--unit", "char", "--input_file", tmp_path / "rows.txt", "--output_file", tmp_path / "v.vec")
-    assert "'坏' has no vector here" in refusal(embed, *words, "--nearest", 1, "坏", model=tiny_model)
-    assert not (tmp_path / "v.vec").exists()
+    embed(*words, "--nearest", 1, "坏", "好", model=tiny_model)
+    assert "'坏' has no vector: the file or the vocabulary lacks it" in capsys.readouterr().out
+    assert (tmp_path / "v.vec").exists()
 
 
 def test_an_encoder_that_lacks_weights_is_refused(tiny_model, tmp_path, file):

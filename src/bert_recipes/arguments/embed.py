@@ -77,17 +77,26 @@ class EmbedArguments(InferenceArguments):
         self.check_unit()
         if self.max_length is not None and self.max_length < 8:
             raise UserError(f"--max_length {self.max_length}: must be 8 or more")
-        if self.nearest and not (self.nearest[0].isdecimal() and int(self.nearest[0]) and self.nearest[1:]):
-            raise UserError(
-                f"--nearest {' '.join(self.nearest)}: a number above 0 first, then what to find the neighbours of: "
-                "--nearest 10 好"
-            )
+        self.check_nearest()
         if self.picture and Path(self.picture).suffix.lower() not in PICTURES:
             raise UserError(f"--picture {self.picture}: must end in {', '.join(PICTURES)}")
         self.output_file = self.output_file or self.default_output()
         self.check_output(FORMATS)
         if self.picture:
             self.check_place("picture")
+
+    def check_nearest(self) -> None:
+        if not self.nearest:
+            return
+        if not (self.nearest[0].isdecimal() and int(self.nearest[0]) and self.nearest[1:]):
+            raise UserError(
+                f"--nearest {' '.join(self.nearest)}: a number above 0 first, then what to find the neighbours of: "
+                "--nearest 10 好"
+            )
+        if self.unit == CHAR and (words := [word for word in self.nearest[1:] if len(word) > 1]):
+            raise UserError(f"--nearest {words[0]}: with --unit char name single characters, with spaces between them")
+        if self.unit != CHAR and len(self.text_column_names) > 1:
+            raise UserError("--nearest finds the neighbours of single texts: name one column with --text_columns")
 
     def check_unit(self) -> None:
         for name in ("context", "pooling", "layer", "max_length"):

@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 
 from ..arguments.embed import CHAR, EmbedArguments
 from ..models.encoders import Encoder
-from ..run.errors import UserError
+from ..run.errors import tell
 from ..run.tables import print_table
 from ..text.encoded import EncodedTexts
 from ..text.long_texts import TRUNCATED
@@ -28,20 +28,17 @@ def queries(
     """What neighbours are asked of, each with its vector: of a character the file's, a text goes through the model."""
     wanted = args.nearest[1:] if args.nearest else []
     if args.unit != CHAR:
-        return {text: vector_of(text, encoder, tokenizer, args) for text in wanted}
+        return {text: vector_of(text, encoder, tokenizer) for text in wanted}
     (table,) = vectors.tables()
     there = {character: number for number, character in enumerate(table[CHARACTER].to_pylist())}
     for character in wanted:
         if character not in there:
-            raise UserError(f"--nearest: {character!r} has no vector here: name single characters of the file")
-    return {character: vectors_in(table)[there[character]] for character in wanted}
+            tell(f"--nearest: {character!r} has no vector: the file or the vocabulary lacks it")
+    return {character: vectors_in(table)[there[character]] for character in wanted if character in there}
 
 
 @torch.inference_mode()
-def vector_of(text: str, encoder: Encoder, tokenizer: PreTrainedTokenizerBase, args: EmbedArguments) -> np.ndarray:
-    names = args.text_column_names
-    if len(names) > 1:
-        raise UserError("--nearest finds the neighbours of single texts: name one column with --text_columns")
+def vector_of(text: str, encoder: Encoder, tokenizer: PreTrainedTokenizerBase) -> np.ndarray:
     encoded = EncodedTexts(pa.table(TRUNCATED.encode(tokenizer, [[text]])), tokenizer)
     batch = encoded.__getitems__([0])
     del batch["num_tokens"]

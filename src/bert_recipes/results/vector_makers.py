@@ -106,7 +106,7 @@ class Texts(Maker):
         empty = [row for note in notes for row in note["empty"]]
         if empty:
             vector = "their vector is that of [CLS] alone" if self.args.pooling == CLS else "their vector is zeros"
-            tell(f"{name}: the tokenizer drops all of {len(empty):,} rows (row {empty[0]} first), and {vector}")
+            tell(f"{name}: the tokenizer drops all of {len(empty):,} texts (number {empty[0]} first), and {vector}")
         for line in Reading(sum(note["unknown"] for note in notes) / max(1, tokens), 0).notes(name):
             tell(line)
 

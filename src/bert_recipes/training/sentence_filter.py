@@ -62,6 +62,7 @@ def fit(sentence_filter: SentenceFilter, train: list, validation: list, seed: in
     began, generator = time.perf_counter(), np.random.default_rng(seed)
     optimizer = torch.optim.AdamW(sentence_filter.parameters(), lr=LEARNING_RATE)
     best, losses = sentence_filter.state_dict(), []
+    tell(f"Sentence filter: training on {len(train):,} rows, {EPOCHS} epochs at most")
     for _ in range(EPOCHS):
         sentence_filter.train()
         order = generator.permutation(len(train))
@@ -72,13 +73,14 @@ def fit(sentence_filter: SentenceFilter, train: list, validation: list, seed: in
             torch.nn.utils.clip_grad_norm_(sentence_filter.parameters(), 1.0)
             optimizer.step()
         losses.append(mean_loss(sentence_filter, validation))
+        tell(f"Sentence filter: epoch {len(losses)}, validation loss {losses[-1]:.4f}")
         if losses[-1] == min(losses):
             best = copy.deepcopy(sentence_filter.state_dict())
         if len(losses) - losses.index(min(losses)) > PATIENCE:
             break
     sentence_filter.load_state_dict(best)
     count, took = sum(weight.numel() for weight in sentence_filter.parameters()), time.perf_counter() - began
-    tell(f"Sentence filter: {count:,} weights, {len(losses)} epochs, {took:.0f} s, validation loss {min(losses):.4f}")
+    tell(f"Sentence filter: {count:,} weights, {took:.0f} s, the best validation loss is {min(losses):.4f}")
 
 
 @torch.no_grad()
