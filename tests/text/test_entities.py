@@ -220,7 +220,7 @@ def test_a_type_that_training_never_has_is_told_with_its_row(tmp_path):
     }.items():
         other = write(tmp_path / name, content)
         told = refusal(load_entities, NerDataArguments(train_file=train, validation_file=other, test_file=train))
-        place = "row 2 of b.jsonl" if name == "b.jsonl" else "line 3 of b.bio"
+        place = "row 2 of b.jsonl" if name == "b.jsonl" else "the sentence that begins at line 3 of b.bio"
         assert told.startswith(f"{place}: the entity '张三' is of the type 'PERS' (did you mean 'PER'?), which a.jsonl")
 
 

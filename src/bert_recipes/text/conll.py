@@ -50,7 +50,7 @@ def token_and_tag(line: str, place: str) -> tuple[str, str]:
         token, *others = line.split(" ")
     others = [cell for cell in others if cell.strip()]
     if not others:
-        raise UserError(f"{place} has one column, {line.strip()!r}: a token and its tag are needed")
+        raise UserError(f"{place} has one column, {line!r}: a token and its tag are needed")
     if not token:
         raise UserError(f"{place} has the tag {others[-1]} and no token")
     return token, others[-1].strip()

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from datasets import Dataset, DatasetDict, Features, List, Value
 
 from ..arguments.ner import NerDataArguments
-from ..run.errors import UserError
+from ..run.errors import UserError, tell
 from .builtin_corpora import SOURCES
 from .columns import advice, read_texts
 from .conll import SUFFIXES, Sentence, check_tags, read_sentences, texts_of
@@ -87,6 +87,10 @@ def read_source(source: Table | str, data_args: NerDataArguments, argument: str)
         sentences, name = list(read_sentences(source, data_args.encoding, argument)), Path(source).name
         if not sentences:
             raise UserError(f"{argument} {source}: the file has no sentences")
+        if len(sentences) == 1:
+            tell(
+                f"{name}: no blank line parts its {len(sentences[0].tokens):,} tokens, so they are read as one sentence"
+            )
         return read_tags(sentences, name, data_args)
     if isinstance(source, str):
         source = read_table(source, data_args.encoding, data_args.text_column_names, argument)
@@ -103,7 +107,10 @@ def read_source(source: Table | str, data_args: NerDataArguments, argument: str)
 def read_tags(sentences: list[Sentence], name: str, data_args: NerDataArguments) -> list[Row]:
     check_tags(sentences, data_args.repair_tags)
     texts = texts_of(sentences, name)
-    return [Row(*text, sentence.places[0]) for text, sentence in zip(texts, sentences, strict=True)]
+    return [
+        Row(*text, f"the sentence that begins at {sentence.places[0]}")
+        for text, sentence in zip(texts, sentences, strict=True)
+    ]
 
 
 def sentences_of(table: Table) -> Iterator[Sentence]:

@@ -57,8 +57,8 @@ def spans_of(cell: Any, place: str) -> Iterator[Span]:
                 yield from (checked(pair[0], pair[1], label, text, place) for pair in map(pair_of(place), pairs))
         return
     if not isinstance(cell, list):
-        what = "no entities: write [] where a text has none" if cell is None else "no list of entities"
-        raise UserError(f"{place} has {what}")
+        kind = f"no list of entities, but {'text' if isinstance(cell, str) else type(cell).__name__}: write a JSON list"
+        raise UserError(f"{place} has " + ("no entities: write [] where a text has none" if cell is None else kind))
     for part in cell:
         if isinstance(part, dict):
             yield checked(of(part, START), of(part, END), of(part, LABEL), of(part, TEXT), place, part)
@@ -111,7 +111,8 @@ def ends_are_inclusive(
         if text[max(0, span.start) : span.end + inclusive] != span.text:
             raise UserError(
                 f"{place}: the entity {span.text!r} is not what stands at its place, {span.start} to {span.end} "
-                f"({text[max(0, span.start) : span.end + inclusive]!r}, ends being {given_name(inclusive)})"
+                f"({text[max(0, span.start) : span.end + inclusive]!r}, ends being {given_name(inclusive)}): "
+                "correct its place or its text"
             )
     if every and given is None:
         span, text, _ = every[0]
