@@ -11,6 +11,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+import numpy
 import pandas
 import pytest
 import torch
@@ -18,17 +19,22 @@ from conftest import execute, recipe, short
 from safetensors.torch import load_file
 
 from bert_recipes.run.checkpoints import checkpoints_of, newest_checkpoint
+from bert_recipes.text.builtin_corpora import load_builtin
 
 DEVICES = {"cpu": ["--use_cpu"], "cuda": []}
 FP32 = ["--precision", "fp32", "--tf32", "false"]
 # Of a loss: what the order of sums makes of it in fp32 within four steps, and what 8 bits or fewer make of it.
 FP32_TOLERANCE, ROUNDED_TOLERANCE = 1e-3, 2e-2
+VECTOR_TOLERANCE = 1e-5
 STAGES = {
     "finetune": ("finetune", ["--no_baseline"]),
+    "finetune, weighted focal loss": ("finetune", ["--no_baseline", "--loss", "focal", "--class_weights", "balanced"]),
+    "finetune, windows": ("finetune", ["--no_baseline", "--long_text", "windows", "--max_length", "32"]),
     "finetune, the head alone": ("finetune", ["--no_baseline", "--freeze_encoder"]),
     "lora": ("lora", ["--no_baseline"]),
     "ner": ("ner", []),
     "ner, adapters": ("ner", ["--lora"]),
+    "simcse": ("simcse", ["--dropout", "1e-6"]),  # what a GPU drops, a CPU does not
     "mlm_pretrain": ("mlm_pretrain", []),
     "mlm_pretrain, whole words and pairs": ("mlm_pretrain", ["--whole_word_mask", "--nsp"]),
     "mlm_pretrain, packed": ("mlm_pretrain", ["--packing", "true"]),
@@ -100,6 +106,20 @@ def test_losses_are_those_of_the_cpu(stage, device, on_the_cpu, tiny_model, tmp_
     losses = train(stage, tmp_path / "run", tiny_model, *FP32, *DEVICES[device])
     assert len(losses) == 4
     tell(record_property, "losses", largest_gap(losses, on_the_cpu(stage)), FP32_TOLERANCE)
+
+
+@pytest.mark.parametrize("device", ["cpu", on_gpu()])
+def test_vectors_are_those_of_the_cpu_one_at_a_time(device, tiny_model, tmp_path, record_property):
+    texts = [text[:length] for length, text in enumerate(load_builtin("reviews")["test"]["text"][:48], 4)]
+    (tmp_path / "texts.txt").write_text("\n".join(texts), encoding="utf-8")
+    words = ["--model_name_or_path", str(tiny_model), "--input_file", str(tmp_path / "texts.txt")]
+    vectors = []
+    for name, batch in (("cpu", "1"), (device, "16")):
+        output = tmp_path / f"{batch}.npz"
+        on_device = [*DEVICES[name], "--per_device_eval_batch_size", batch, "--output_file", str(output)]
+        recipe("embed").main([*words, *on_device])
+        vectors.append(numpy.load(output)["vectors"])
+    tell(record_property, "vectors", float(abs(vectors[0] - vectors[1]).max()), VECTOR_TOLERANCE)
 
 
 @pytest.mark.parametrize(
