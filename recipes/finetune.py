@@ -8,12 +8,11 @@ from bert_recipes.arguments.classifier import FinetuneArguments
 from bert_recipes.arguments.data import ClassifierDataArguments
 from bert_recipes.arguments.model import ClassifierModelArguments
 from bert_recipes.arguments.parse import parse
-from bert_recipes.models.classifiers import load_classifier
 from bert_recipes.results.baseline import mark_to_beat
 from bert_recipes.results.reporting import report_classifier
 from bert_recipes.run.checkpoints import checkpoint_to_resume
 from bert_recipes.run.errors import run
-from bert_recipes.training.assembling import classifier_trainer
+from bert_recipes.training.assembling import classifier_for, classifier_trainer
 from bert_recipes.training.choosing_loss import choose_loss
 from bert_recipes.training.data import load_classification_data
 from bert_recipes.training.decisions import check_decisions, settle_decisions
@@ -26,8 +25,9 @@ def main(argv=None):
     )
 
     # Data: text -> token ids; the label list comes from the training split alone.
-    resumed = checkpoint_to_resume(training_args)
-    data = load_classification_data(model_args, data_args, training_args.seed, training_args.do_train, resumed)
+    data = load_classification_data(
+        model_args, data_args, training_args.seed, training_args.do_train, checkpoint_to_resume(training_args)
+    )
 
     # The loss and the decisions that the arguments ask for, checked against the labels.
     loss = choose_loss(training_args, data)
@@ -37,14 +37,7 @@ def main(argv=None):
     to_beat = mark_to_beat(data, training_args)
 
     # Model: the pretrained encoder with a new head; every weight moves, unless --freeze_encoder.
-    model = load_classifier(
-        model_args,
-        data.label_names,
-        data.problem_type,
-        training_args.freeze_encoder,
-        training_args.do_train,
-        data.long_texts,
-    )
+    model = classifier_for(data, model_args, training_args)
 
     # Train, end with the checkpoint that the validation split likes best, and look at the test split once.
     trainer = classifier_trainer(model, training_args, data.tokenizer, data.encoded, loss)

@@ -9,12 +9,11 @@ from bert_recipes.arguments.data import ClassifierDataArguments
 from bert_recipes.arguments.model import ClassifierModelArguments
 from bert_recipes.arguments.parse import parse
 from bert_recipes.models.adapters import add_lora, save_lora
-from bert_recipes.models.classifiers import load_classifier
 from bert_recipes.results.baseline import mark_to_beat
 from bert_recipes.results.reporting import report_classifier
 from bert_recipes.run.checkpoints import checkpoint_to_resume
 from bert_recipes.run.errors import run
-from bert_recipes.training.assembling import classifier_trainer
+from bert_recipes.training.assembling import classifier_for, classifier_trainer
 from bert_recipes.training.choosing_loss import choose_loss
 from bert_recipes.training.data import load_classification_data
 from bert_recipes.training.decisions import check_decisions, settle_decisions
@@ -27,8 +26,9 @@ def main(argv=None):
     )
 
     # Data: the same task, text and splits as finetune.py.
-    resumed = checkpoint_to_resume(training_args)
-    data = load_classification_data(model_args, data_args, training_args.seed, training_args.do_train, resumed)
+    data = load_classification_data(
+        model_args, data_args, training_args.seed, training_args.do_train, checkpoint_to_resume(training_args)
+    )
 
     # The loss and the decisions that the arguments ask for, checked against the labels.
     loss = choose_loss(training_args, data)
@@ -38,12 +38,7 @@ def main(argv=None):
     to_beat = mark_to_beat(data, training_args)
 
     # Model: adapters beside the frozen projections; head and pooler are new, so they train in full.
-    model = add_lora(
-        load_classifier(
-            model_args, data.label_names, data.problem_type, False, training_args.do_train, data.long_texts
-        ),
-        training_args,
-    )
+    model = add_lora(classifier_for(data, model_args, training_args), training_args)
 
     # Train and test; then the adapter goes to adapter/, and the model with the adapter merged in stands alone.
     trainer = classifier_trainer(model, training_args, data.tokenizer, data.encoded, loss)

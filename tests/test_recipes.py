@@ -10,7 +10,7 @@ import matplotlib.image
 import pandas
 import pytest
 import yaml
-from conftest import ROOT, execute, recipe, short
+from conftest import ROOT, execute, recipe, refusal, short
 from datasets import Dataset, DatasetDict
 from processes import run_recipe, said, start, statuses
 from safetensors.torch import load_file
@@ -90,6 +90,13 @@ def test_what_a_classifiers_run_leaves(outputs, name):
     card = (folder / "README.md").read_text()
     assert yaml.safe_load(card.split("---")[1])["pipeline_tag"] == "text-classification"
     assert f"{results['test_accuracy']:.4f}" in card and "sha256 `70fe8507" in card and "recipes/" in card
+
+
+def test_a_classifier_of_single_texts_labels_no_pairs(outputs, tmp_path):
+    words = ["--model_name_or_path", str(outputs / "finetune"), "--input_file", str(outputs / "rows.csv")]
+    words += ["--output_file", str(tmp_path / "pairs.csv"), "--text_columns", "text,label"]
+    told = refusal(recipe("predict").main, words)
+    assert told.endswith("finetune was trained on 1 text a row: name one column, such as text")
 
 
 def test_the_screen_ends_with_the_results_and_the_path(outputs):

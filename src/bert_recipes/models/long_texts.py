@@ -18,6 +18,8 @@ from .sentence_vectors import EncoderScores
 from .tokenization import load_tokenizer
 from .window_average import average_windows
 
+NUM_TEXT_COLUMNS = "num_text_columns"  # in a classifier's config.json: 1, or 2 for a pair
+
 
 def trained_long_texts(
     config: PretrainedConfig, model_args: CheckpointArguments, tokenizer: PreTrainedTokenizerBase
@@ -67,6 +69,18 @@ def check_text_columns(config: PretrainedConfig, model_args: CheckpointArguments
         raise UserError(
             f"--text_columns {text_columns[0]} has no aspect, and {model_args.model_name_or_path} was trained with "
             "one: name two columns such as aspect,text"
+        )
+
+
+def check_as_trained(config: PretrainedConfig, model_args: CheckpointArguments, text_columns: list[str]) -> None:
+    """Raises `UserError` where a model that was trained on single texts is to label pairs, or the other way round."""
+    check_text_columns(config, model_args, text_columns)
+    trained_on = getattr(config, NUM_TEXT_COLUMNS, len(text_columns))
+    if trained_on != len(text_columns):
+        advice = "one column, such as text" if trained_on == 1 else "two columns, such as title,text"
+        raise UserError(
+            f"--text_columns {','.join(text_columns)}: {model_args.model_name_or_path} was trained on {trained_on} "
+            f"text{'s' * (trained_on > 1)} a row: name {advice}"
         )
 
 

@@ -15,7 +15,7 @@ from ..arguments.columns import split_names
 from ..arguments.predict import PredictArguments
 from ..arguments.problems import MULTI_LABEL, REGRESSION
 from ..models.classifiers import load_trained_classifier
-from ..models.long_texts import check_text_columns
+from ..models.long_texts import check_as_trained
 from ..run.errors import UserError, tell
 from ..text.columns import read_texts
 from ..text.data_summary import RowsRead
@@ -32,7 +32,7 @@ class Labelling(Predictor):
 
     @staticmethod
     def new_columns(config: PretrainedConfig, args: PredictArguments) -> dict[str, pyarrow.DataType]:
-        check_text_columns(config, args, args.text_column_names)
+        check_as_trained(config, args, args.text_column_names)
         thresholds_of(config)  # checked before the weights are loaded
         one_class = config.num_labels > 1 and config.problem_type not in (MULTI_LABEL, REGRESSION)
         if args.top_k > 1 and not one_class:

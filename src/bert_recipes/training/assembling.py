@@ -8,21 +8,35 @@ import numpy as np
 from datasets import DatasetDict
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+from ..arguments.classifier import FinetuneArguments, LoraArguments
 from ..arguments.mlm import MlmArguments
+from ..arguments.model import ModelArguments
 from ..arguments.problems import REGRESSION
 from ..arguments.recipe import RecipeArguments
 from ..models.adapters import last_projection
+from ..models.classifiers import load_classifier
+from ..models.long_texts import NUM_TEXT_COLUMNS
 from ..models.starting_weights import guess_the_mean
 from ..text.collating import MaskedLanguageModelCollator
 from ..text.encoded import EncodedTexts, as_it_is
 from .choosing_loss import ClassifierLoss
-from .data import PretrainingData
+from .data import ClassificationData, PretrainingData
 from .learning_rate import suitable_learning_rate
 from .losses import classification_loss, masked_language_model_loss, pretraining_loss
 from .metrics import classification_metrics, masked_language_model_metrics, regression_metrics, token_losses
 from .packing import choose_packing
 from .trainer import Trainer
 from .training_length import choose_length
+
+
+def classifier_for(
+    data: ClassificationData, model_args: ModelArguments, args: FinetuneArguments | LoraArguments
+) -> PreTrainedModel:
+    """`load_classifier` for these data. Its config notes how many text columns it reads, which predict.py checks."""
+    frozen = getattr(args, "freeze_encoder", False)
+    model = load_classifier(model_args, data.label_names, data.problem_type, frozen, args.do_train, data.long_texts)
+    setattr(model.config, NUM_TEXT_COLUMNS, len(data.text_columns))
+    return model
 
 
 def classifier_trainer(
