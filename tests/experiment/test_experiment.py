@@ -236,6 +236,7 @@ def test_a_model_or_labels_that_no_question_can_be_put_to(arguments, tmp_path, t
     assert not (tmp_path / "split").exists()
 
 
+@pytest.mark.full
 def test_a_model_without_its_head_has_no_loss_to_forget(arguments, tmp_path, tiny_model, tokenizer, capfd, monkeypatch):
     one_rate = {method: (*kind, (1,)) for method, (*kind, _) in RECIPES.items()}
     monkeypatch.setattr(label_grid, "RECIPES", one_rate)

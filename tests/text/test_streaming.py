@@ -177,7 +177,7 @@ for words in json.loads(sys.argv[1]):
 """
 
 
-@pytest.mark.parametrize("mode", ["mapped", "streamed"])
+@pytest.mark.parametrize("mode", [pytest.param("mapped", marks=pytest.mark.full), "streamed"])
 def test_memory_does_not_grow_with_the_text(paragraphs, tiny_model, tmp_path, mode, full):
     """0.5 MB of text (in full 0.9), twice, then ten times as much, in one process: the last adds a tenth to the peak at
     most."""
