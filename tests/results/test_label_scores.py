@@ -144,9 +144,7 @@ def test_thresholds_of_several_labels_a_row(tmp_path, tiny_model, rare, capsys):
     assert "The thresholds that the model had are left out" in capsys.readouterr().out
     configs = list((tmp_path / "more").rglob("config.json"))  # its checkpoints' too
     assert len(configs) > 1 and not any("label_thresholds" in config.read_text() for config in configs)
-    scored = run(
-        "finetune", tmp_path / "scored", tiny_model, rare, "--both", *start, "--do_train", "false", "--max_steps", "-1"
-    )
+    scored = run("finetune", tmp_path / "scored", tiny_model, rare, "--both", *start, "--do_train", "false")
     assert scored["test_macro_f1"] == pytest.approx(results["test_macro_f1"], abs=1e-6)
     assert np.isclose(scored["test_at_half_macro_f1"], results["test_at_half_macro_f1"], atol=1e-6)
     assert json.loads((tmp_path / "scored" / "config.json").read_text())["label_thresholds"] == config.label_thresholds

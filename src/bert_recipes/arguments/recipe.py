@@ -113,6 +113,8 @@ class RecipeArguments(transformers.TrainingArguments):
             raise UserError("--max_steps 0: must be above 0, or -1 for --num_train_epochs")
         if self.num_train_epochs is not None and self.num_train_epochs <= 0 and self.max_steps < 0:
             raise UserError(f"--num_train_epochs {self.num_train_epochs}: must be above 0")
+        if self.num_train_epochs is None and not self.do_train:
+            self.num_train_epochs = 0.0  # the length of no training; transformers compares it with a number
         if self.learning_rate is not None and self.learning_rate <= 0:
             raise UserError(f"--learning_rate {self.learning_rate}: must be above 0")
         if self.prediction_loss_only:
