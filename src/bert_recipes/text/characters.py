@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from ..run.errors import UserError, tell
+from ..run.errors import UserError, shorten, tell
+from .encoding import encode_with_overflow
 
 SHOWN = 10  # characters of a line that names those left out
 
@@ -37,10 +38,9 @@ def known_tokens(characters: Iterable[str], tokenizer: PreTrainedTokenizerBase) 
 
 def tell_of_unknown(characters: Collection[str], unknown: list[str]) -> None:
     if unknown:
-        shown = ", ".join(map(repr, unknown[:SHOWN])) + (", …" if len(unknown) > SHOWN else "")
         tell(
             f"{len(unknown):,} of {len(characters):,} characters have no vector, since the tokenizer reads them as "
-            f"[UNK] or drops them: {shown}"
+            f"[UNK] or drops them: {shorten(map(repr, unknown), SHOWN)}"
         )
 
 
@@ -55,15 +55,7 @@ class Windows:
             raise UserError(f"--context needs to know where tokens stand: {type(tokenizer).__name__} does not tell")
         tokenizer.truncation_side = "right"  # the rows of a text come in their order
         shared = (tokenizer.model_max_length - tokenizer.num_special_tokens_to_add()) // 4
-        encoded = tokenizer(
-            texts,
-            truncation=True,
-            stride=shared,
-            return_overflowing_tokens=True,
-            return_offsets_mapping=True,
-            return_special_tokens_mask=True,
-            return_attention_mask=False,
-        )
+        encoded = encode_with_overflow(texts, tokenizer, shared)
         self.offsets, self.unk_token_id = encoded.pop("offset_mapping"), tokenizer.unk_token_id
         sources = encoded.pop("overflow_to_sample_mapping")
         self.texts = [texts[source] for source in sources]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from datasets import Dataset, DatasetDict
 from tokenizers import BertWordPieceTokenizer
-from transformers import BertTokenizer, PreTrainedTokenizerBase
+from transformers import BatchEncoding, BertTokenizer, PreTrainedTokenizerBase
 
 from .long_texts import TRUNCATED, LongTexts
 
@@ -38,6 +38,20 @@ def encode_texts(
 
     columns = corpus["train"].column_names if isinstance(corpus, DatasetDict) else corpus.column_names
     return corpus.map(encode, batched=True, remove_columns=columns, desc="Tokenizing")
+
+
+def encode_with_overflow(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, stride: int) -> BatchEncoding:
+    """Token ids of texts with the offsets of their tokens, and their special tokens marked; one that is longer than the
+    model reads is in several rows, which share `stride` tokens (`overflow_to_sample_mapping` says whose each is)."""
+    return tokenizer(
+        list(texts),
+        truncation=True,
+        stride=stride,
+        return_overflowing_tokens=True,
+        return_offsets_mapping=True,
+        return_special_tokens_mask=True,
+        return_attention_mask=False,
+    )
 
 
 def label_vector(label: str | list[str] | float, label_ids: dict[str, int]) -> int | list[float] | float:

@@ -16,6 +16,7 @@ from datasets import Dataset, DatasetDict
 from transformers import PreTrainedTokenizerBase
 
 from .encoded import Batch, EncodedTexts
+from .encoding import encode_with_overflow
 from .entities import entities_in
 from .flat import FlatLists, as_table, numbers, pad, side_by_side
 from .masking import IGNORED
@@ -37,15 +38,7 @@ def encode_windows(
     tag_ids = {name: number for number, name in enumerate(tag_names)}
 
     def encode(rows: dict[str, list], indices: list[int]) -> dict[str, list]:
-        encoded = tokenizer(
-            rows["text"],
-            truncation=True,
-            stride=stride,
-            return_overflowing_tokens=True,
-            return_offsets_mapping=True,
-            return_special_tokens_mask=True,
-            return_attention_mask=False,
-        )
+        encoded = encode_with_overflow(rows["text"], tokenizer, stride)
         windows = {name: encoded[name] for name in ("input_ids", "token_type_ids") if name in encoded}
         windows |= {"length": list(map(len, encoded["input_ids"])), "row": [], "first": [], "starts": [], "ends": []}
         windows |= {"tags": []} if tag_ids else {}
