@@ -254,6 +254,7 @@ MISTAKES = {
         ["--lora_r", "16"],
         "--lora_r is for adapters, and every weight is trained: add --lora",
     ),
+    "a default of adapters without --lora": (["--lora_r", "8"], "--lora_r is for adapters"),
     "no adapters to merge": (["--no_merge"], "--no_merge is for adapters"),
     "a new head untrained": (["--do_train", "false"], "--do_train false: bert-mini-zh has no head for the tags of"),
     "a typo": (["--split_character", "true"], "did you mean --split_characters?"),

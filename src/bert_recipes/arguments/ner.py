@@ -90,9 +90,11 @@ class NerArguments(AdapterArguments, RecipeArguments):
 
     def __post_init__(self):
         super().__post_init__()
-        for adapter in fields(AdapterArguments):
-            if not self.lora and getattr(self, adapter.name) != adapter.default:
-                name = "no_merge" if adapter.name == "merge" else adapter.name
-                raise UserError(f"--{name} is for adapters, and every weight is trained: add --lora, or leave it out")
         if self.lora:
             self.base_learning_rate = LORA_LEARNING_RATE
+
+    def check_given(self) -> None:
+        for adapter in fields(AdapterArguments):
+            if not self.lora and adapter.name in self.given:
+                name = "no_merge" if adapter.name == "merge" else adapter.name
+                raise UserError(f"--{name} is for adapters, and every weight is trained: add --lora, or leave it out")

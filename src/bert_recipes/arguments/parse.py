@@ -51,6 +51,7 @@ def parse(*dataclass_types: type, argv: list[str] | None = None) -> tuple:
     for instance in instances:
         instance.given = {field.name: given[field.name] for field in fields(instance) if field.name in given}
     for args in [instance for instance in instances if isinstance(instance, RecipeArguments)]:
+        args.check_given()
         leave_if_finished(args)
         args.run_facts = facts_of_run(args, instances)
         if checkpoint := checkpoint_to_resume(args):

@@ -152,3 +152,7 @@ class RecipeArguments(transformers.TrainingArguments):
             raise UserError(f"--report_to {sorted(missing)[0]}: it is not installed, or no such thing")
         if self.do_train:
             build_what_is_asked_for(self)
+
+    def check_given(self) -> None:
+        """Raise `UserError` for what was typed (`given`) beside arguments that it does not go with, be it the default.
+        `parse` calls it."""
