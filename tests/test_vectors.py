@@ -237,7 +237,7 @@ def test_a_text_that_the_tokenizer_drops_has_zeros_and_is_told(tiny_model, tmp_p
     embed("--input_file", tmp_path / "rows.txt", "--output_file", tmp_path / "v.npz", model=tiny_model)
     vectors = np.load(tmp_path / "v.npz")["vectors"]
     assert vectors[0].any() and not vectors[1].any()
-    assert "the tokenizer drops all of 1 texts (number 2 first), and their vector is zeros" in capsys.readouterr().out
+    assert "the tokenizer drops all of 1 text (number 2 first), whose vector is zeros" in capsys.readouterr().out
 
 
 def test_without_arguments_the_files_step_aside(tiny_model, tmp_path, monkeypatch):

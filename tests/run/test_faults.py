@@ -36,7 +36,7 @@ from bert_recipes.run.checkpoints import (
     rotate,
     written_whole,
 )
-from bert_recipes.run.errors import LostProcess, UserError, closed_place, run, shorten
+from bert_recipes.run.errors import LostProcess, UserError, closed_place, counted, run, shorten
 from bert_recipes.run.output_folder import forget_run, only_run_in
 from bert_recipes.run.stops import failures_told
 from bert_recipes.training.trainer import Trainer
@@ -270,6 +270,11 @@ def test_of_many_names_the_first_are_told():
     assert shorten(iter("abcd"), limit=3) == "a, b, c, …"
 
 
+def test_one_is_no_plural():
+    assert [counted(number, "row") for number in (0, 1, 2000)] == ["0 rows", "1 row", "2,000 rows"]
+    assert [counted(number, "text has", "texts have") for number in (1, 2)] == ["1 text has", "2 texts have"]
+
+
 def made_up_checkpoints(folder: Path, written: dict[int, float]) -> None:
     for step, moment in written.items():
         (folder / f"checkpoint-{step}").mkdir()
@@ -363,7 +368,7 @@ def test_a_folder_that_is_closed_is_told(capsys, number):
 def test_another_number_of_processes_is_told(two_checkpoints):
     newest, _ = checkpoints_of(two_checkpoints)
     assert fault_of(newest, 1) is None
-    assert fault_of(newest, 2) == "1 processes saved it, and this launch has 2"
+    assert fault_of(newest, 2) == "1 process saved it, and this launch has 2"
 
 
 def test_a_best_checkpoint_that_is_damaged_is_let_go(whole, dropout_model, tmp_path):

@@ -515,7 +515,7 @@ def test_a_name_that_is_no_corpus(tmp_path):
         ("a.csv", "text,lable\n一,0\n", ["--label_column", "a.csv", "did you mean 'lable'?"]),
         ("a.csv", "text,text\n一,0\n", ["a.csv", "two columns named 'text'"]),
         ("a.csv", "text,label\n一,0\n\n二,三,1\n", ["row 4 of a.csv", "3 cells", "header has 2"]),
-        ("a.csv", "text,label\n一,0\n二\n", ["row 3 of a.csv", "1 cells"]),
+        ("a.csv", "text,label\n一,0\n二\n", ["row 3 of a.csv", "1 cell,"]),
         ("a.csv", 'text,label\n一,0\n"二,1\n', ["row 3 of a.csv", "quote"]),
         ("a.csv", 'text,label\n"一\n一",0\n" ",1\n,0\n', ["row 3 of a.csv", "'text'", "2 such rows"]),
         ("a.csv", "text,label\n一,0\n二,\n", ["row 3 of a.csv", "'label' is empty"]),

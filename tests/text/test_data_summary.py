@@ -112,8 +112,8 @@ def test_repeats_in_a_split_and_across_splits():
         test=Dataset.from_dict({"text": ["一！", "二", "二", "四", "五"], "label": ["c", "a", "b", "a", "a"]}),
     )
     assert list(repeated_rows(corpus, ["text"])) == [
-        "train: 1 of 4 rows repeat the text of an earlier one; 1 texts have different labels",
-        "test: 1 of 5 rows repeat the text of an earlier one; 1 texts have different labels",
+        "train: 1 of 4 rows repeat the text of an earlier one; 1 text has different labels",
+        "test: 1 of 5 rows repeat the text of an earlier one; 1 text has different labels",
         "test: 3 of 5 rows have a text that train has too, 2 of them under another label: their scores say nothing "
         "about new texts",
         "test: 1 of 5 rows have a text that validation has too: their scores say nothing about new texts",
@@ -166,7 +166,7 @@ def test_the_table_of_pretrainings_text(tmp_path, tiny_model, capsys, nsp):
     assert column_of(splits, "[UNK]") == {"train": "0.0%", "validation": "0.0%"}
     assert data.summary.notes == [
         "train: 3 of 43 documents repeat an earlier one",
-        "validation: 2 documents are training documents too: they say nothing about new text",
+        "validation: 2 documents are training documents too, which says nothing about new text",
         "validation: masked once, 15% of the tokens, whatever --mlm_probability is",
     ]
     assert all(note in capsys.readouterr().out for note in data.summary.notes[:1])

@@ -97,10 +97,10 @@ def test_a_line_ends_at_a_line_feed_and_nowhere_else(tmp_path, name, capsys):
 def test_a_carriage_return_inside_a_line_is_told_or_refused(tmp_path, capsys):
     rows = [("text", "label"), ("一半\r另一半", "0"), ("好", "1")]
     assert read(write(tmp_path / "a.tsv", rows)).columns["text"] == ["一半\r另一半", "好"]
-    assert "a.tsv: carriage returns inside 1 lines are read as text" in capsys.readouterr().out
+    assert "a.tsv: carriage returns inside 1 line are read as text" in capsys.readouterr().out
     fails(write(tmp_path / "a.csv", rows, ","), "row 2 of a.csv", "carriage return")
     assert read(write(tmp_path / "a.txt", [("一半\r另一半",), ("好",)])).columns["text"] == ["一半\r另一半", "好"]
-    assert "a.txt: carriage returns inside 1 lines" in capsys.readouterr().out
+    assert "a.txt: carriage returns inside 1 line" in capsys.readouterr().out
     for name, separator in (("b.csv", ","), ("b.tsv", "\t")):
         assert len(read(write(tmp_path / name, [rows[0], *ROWS], separator, end="\r")).numbers) == 160
         assert f"{name} has no line feed: its lines are taken to end at carriage returns" in capsys.readouterr().out

@@ -91,7 +91,7 @@ def test_a_folder_of_files_is_a_data_set_too(tmp_path):
         ("a.jsonl", '{"txt": "一"}\n', "row 1 of a.jsonl has no column 'text'.*did you mean 'txt'"),
         ("a.jsonl", '{"text": "一"}\n{"label": 3}\n', "row 2 of a.jsonl has no column 'text' but 'label'"),
         ("a.jsonl", '{"text": "一"}\n{"text": \n', "line 2 of a.jsonl is not JSON"),
-        ("a.csv", "text,id\n一,1\n二\n", "row 3 of a.csv has 1 cells, the header has 2"),
+        ("a.csv", "text,id\n一,1\n二\n", "row 3 of a.csv has 1 cell, the header has 2"),
         ("a.pdf", "一", "must be csv, tsv, jsonl, json, parquet or txt"),
     ],
 )

@@ -117,7 +117,7 @@ BROKEN = {
     "no token": ("\tB-PER\n", "line 1 of a.bio has the tag B-PER and no token"),
     "another prefix": ("张\tX-PER\n", "line 1 of a.bio: 'X-PER' is no tag: write O, or B-, I-, E- or S-"),
     "no type": ("张\tB\n", "line 1 of a.bio: 'B' is no tag"),
-    "no entity": ("张\tO\n", "a.bio has no entity in any of its 1 texts"),
+    "no entity": ("张\tO\n", "a.bio has no entity in any of its 1 text:"),
     "no sentence": ("\n\n", "a.bio: the file has no sentences"),
 }
 
@@ -208,7 +208,7 @@ def test_what_is_changed_in_spans_is_told(tmp_path, capsys):
     path = write(tmp_path / "a.jsonl", [{"text": "张三 京 城", "entities": spans}])
     assert load(path, overlaps="longest") == [("张三 京 城", [Entity(0, 2, "PER"), Entity(3, 6, "LOC")])]
     told = capsys.readouterr().out
-    for line in ("2 entities lose the spaces", "1 entities stand twice in a row", "1 entities overlap a longer one"):
+    for line in ("2 entities lose the spaces", "1 entity stands twice in a row", "1 entity overlaps a longer one"):
         assert f"a.jsonl: {line}" in told
 
 

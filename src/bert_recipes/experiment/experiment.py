@@ -8,6 +8,7 @@ from pathlib import Path
 from ..arguments.data import LabelledDataArguments
 from ..arguments.model import ModelArguments
 from ..arguments.split_arguments import SplitArguments, choices
+from ..run.errors import counted
 from ..run.output_folder import only_run_in
 from ..text.builtin_corpora import SOURCES
 from ..text.repeats import repeated_rows
@@ -72,7 +73,7 @@ class Experiment(Setting):
         seconds = {run.file_name: (RUN_SECONDS + rate * run.tokens) / workers for run in runs}
         whole = sum(seconds.values())
         print(
-            f"{len(seconds)} runs to do, about {in_words(whole)}: a step of the model was timed on this "
+            f"{counted(len(seconds), 'run')} to do, about {in_words(whole)}: a step of the model was timed on this "
             "machine as it is now; the time left is corrected as runs end",
             flush=True,
         )

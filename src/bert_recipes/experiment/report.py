@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from html import escape
 from pathlib import Path
 
+from ..run.errors import counted
 from ..run.tables import print_table
 from .comparing import asking
 from .experiment import Experiment
@@ -43,7 +44,8 @@ def report_split(experiment: Experiment, unfinished: bool = False) -> list[Resul
         print_table(table_of_gains(labels))
         print("".join(f"\n{sentence}" for sentence in collapsed_in_words(labels)))
     said = "what they say so far" if unfinished else "what they say"
-    print(f"\n{distinct_runs(results)} runs in {folder / 'results.json'}, {said} in {folder / 'report.html'}")
+    runs = counted(distinct_runs(results), "run")
+    print(f"\n{runs} in {folder / 'results.json'}, {said} in {folder / 'report.html'}")
     return results
 
 

@@ -15,7 +15,7 @@ from transformers import AutoConfig, PreTrainedModel
 from transformers.utils import logging
 
 from ..arguments.model import CheckpointArguments
-from ..run.errors import UserError, tell
+from ..run.errors import UserError, counted, tell
 from ..run.hub import reason
 from ..text.corpora import sha256
 
@@ -152,10 +152,8 @@ def size_in_config(config: transformers.PretrainedConfig, saved: tuple[int, ...]
 def say_what_is_left_out(model: PreTrainedModel, unexpected_keys: Iterable[str], name: str) -> None:
     """Of a head for another task nothing is said, but of a part of the encoder: a config.json with fewer layers."""
     if left_out := in_encoder(model, unexpected_keys):
-        tell(
-            f"{name}: {len(left_out)} weights of its encoder have no place in the model that its config.json "
-            f"describes, and are left out, such as {left_out[0]}"
-        )
+        weights = counted(len(left_out), "weight of its encoder has", "weights of its encoder have")
+        tell(f"{name}: {weights} no place in the model that its config.json describes, such as {left_out[0]}: left out")
 
 
 def new_parts(model: PreTrainedModel, loading: dict[str, Any], head: str) -> list[str]:

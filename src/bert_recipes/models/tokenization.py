@@ -13,7 +13,7 @@ from transformers.utils import cached_file
 from ..arguments.mlm import MlmArguments
 from ..arguments.model import CheckpointArguments, ModelArguments
 from ..run.checkpoints import checkpoint_to_resume
-from ..run.errors import UserError, tell
+from ..run.errors import UserError, counted, tell
 from ..text.encoding import train_tokenizer
 from ..text.flat import PAD_TO_MULTIPLE_OF
 from .pretrained import load, load_config, resolve
@@ -46,7 +46,7 @@ def load_tokenizer(model_args: CheckpointArguments) -> PreTrainedTokenizerBase:
         )
     if len(tokenizer) < config.vocab_size:
         unused = config.vocab_size - len(tokenizer)
-        tell(f"{name}: no token uses the last {unused} rows of its table")
+        tell(f"{name}: no token uses {counted(unused, 'row')} at the end of its table")
     if getattr(config, "type_vocab_size", None) == 1 and "token_type_ids" in tokenizer.model_input_names:
         leave_out_token_types(tokenizer)
         tell(f"{name} has one token type: the two texts of a pair are told apart by the token between them")

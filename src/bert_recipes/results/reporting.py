@@ -15,6 +15,7 @@ import yaml
 from ..arguments.data import DataArguments, LabelledDataArguments
 from ..arguments.model import ModelArguments
 from ..arguments.problems import REGRESSION
+from ..run.errors import counted
 from ..run.hub import upload
 from ..run.tables import Table, as_markdown, print_table
 from ..text import files
@@ -153,7 +154,7 @@ def report_predictions(predictor: Predictor, rows: InputRows, output: FileWriter
     scores = predictor.scores()
     if scores:
         print_table([["", *scores], [Path(rows.args.input_file).name, *(f"{value:.4f}" for value in scores.values())]])
-    print(f"\n{rows.count:,} rows labelled, {output.place}")
+    print(f"\n{counted(rows.count, 'row')} labelled, {output.place}")
     return scores
 
 

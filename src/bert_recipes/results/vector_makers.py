@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerBase
 from ..arguments.embed import BUILT_IN, CLS, EmbedArguments
 from ..arguments.recipe import RecipeArguments
 from ..models.encoders import Encoder
-from ..run.errors import tell
+from ..run.errors import counted, tell
 from ..run.stops import failures_told
 from ..text.characters import Windows, by_frequency, count_characters, sums_by_character, tell_of_unknown
 from ..text.data_summary import Reading
@@ -105,8 +105,9 @@ class Texts(Maker):
             tell(f"{name}: {cut:,} of {count:,} rows are longer than {limit} tokens, and lose their end")
         empty = [row for note in notes for row in note["empty"]]
         if empty:
-            vector = "their vector is that of [CLS] alone" if self.args.pooling == CLS else "their vector is zeros"
-            tell(f"{name}: the tokenizer drops all of {len(empty):,} texts (number {empty[0]} first), and {vector}")
+            vector = "that of [CLS] alone" if self.args.pooling == CLS else "zeros"
+            which = f"{counted(len(empty), 'text')} (number {empty[0]} first)"
+            tell(f"{name}: the tokenizer drops all of {which}, whose vector is {vector}")
         for line in Reading(sum(note["unknown"] for note in notes) / max(1, tokens), 0).notes(name):
             tell(line)
 

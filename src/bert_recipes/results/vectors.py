@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerBase
 
 from ..arguments.embed import WORD2VEC, EmbedArguments
 from ..models.encoders import Encoder
-from ..run.errors import tell
+from ..run.errors import counted, tell
 from ..run.whole_files import whole_file
 from .neighbours import Neighbour, find_neighbours, queries, tell_neighbours
 from .vector_tables import CHARACTER, Vectors, vectors_in
@@ -40,8 +40,8 @@ def report_vectors(
 
         draw_vectors(vectors, Path(args.picture))
         tell(f"drawn in {args.picture}")
-    unit = "characters" if vectors.of_characters else "texts"
-    tell(f"{vectors.count:,} {unit}, vectors of {vectors.width} numbers, saved in {args.output_file}")
+    units = counted(vectors.count, "character" if vectors.of_characters else "text")
+    tell(f"{units}, vectors of {vectors.width} numbers, saved in {args.output_file}")
     return found
 
 

@@ -17,7 +17,7 @@ import torch
 from accelerate import Accelerator
 from transformers import TrainingArguments
 
-from .errors import UserError
+from .errors import UserError, counted
 
 MANIFEST = "files.json"  # name -> bytes and CRC-32 of each file of a checkpoint; the number of processes; when
 RUN_FACTS = "run.json"  # what a run that goes on must have in common with the one that saved the checkpoint
@@ -134,7 +134,7 @@ def fault_of(checkpoint: Path, processes: int | None = None) -> str | None:
     if not any(name.startswith("rng_state") for name in files):
         return "it holds the model alone, as --save_only_model asks"
     if processes not in (None, saved_by):
-        return f"{saved_by} processes saved it, and this launch has {processes}"
+        return f"{counted(saved_by, 'process', 'processes')} saved it, and this launch has {processes}"
     return None
 
 

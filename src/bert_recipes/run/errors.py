@@ -98,6 +98,11 @@ def shorten(names: Iterable[object], limit: int = 8) -> str:
     return ", ".join(first[:limit]) + (", …" if len(first) > limit else "")
 
 
+def counted(count: int, one: str, several: str | None = None) -> str:
+    """`1 row`, `2,000 rows`; `several` is `one` with an s where it is left out."""
+    return f"{count:,} {one if count == 1 else several or f'{one}s'}"
+
+
 def exit_with(error: UserError) -> NoReturn:
     if os.environ.get("RANK", "0") == "0" or error.own:
         print(f"error: {error}", file=sys.stderr, flush=True)

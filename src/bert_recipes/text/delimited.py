@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..run.errors import UserError, tell
+from ..run.errors import UserError, counted, tell
 from .lines import read_lines, tell_of_returns
 
 MOST_LINES = 10_000  # of a tsv's quoted cell: beyond them its quote is text
@@ -49,7 +49,7 @@ def read_delimited(file: Path, encoding: str, column_names: Sequence[str] = ()) 
         elif len(row.cells) not in (len(header), width) or any(cell.strip() for cell in row.cells[len(header) :]):
             named_by = "--column_names" if column_names else "the header"
             raise UserError(
-                f"row {row.number} of {file.name} has {len(row.cells)} cells, {named_by} has {len(header)}: "
+                f"row {row.number} of {file.name} has {counted(len(row.cells), 'cell')}, {named_by} has {len(header)}: "
                 "put quotes around a cell that holds the separator"
             )
         else:
@@ -136,8 +136,9 @@ class Spans:
         for number, as_rows in self.suspects:
             for column, name in enumerate(header):
                 if all(cells[column] in self.values[column] for cells in as_rows):
+                    lines = counted(len(as_rows) - 1, "line")
                     raise UserError(
-                        f"row {number} of {self.name}: a quote opens in it and closes {len(as_rows) - 1} lines further "
+                        f"row {number} of {self.name}: a quote opens in it and closes {lines} further "
                         f"down, and each of these lines looks like a row (column {name!r}: {as_rows[0][column]!r}): "
                         "double a quote that is text, and put quotes around its cell"
                     )
@@ -192,7 +193,8 @@ def tsv_rows(lines: Iterable[str], name: str, width: int) -> Iterator[Cells]:
             yield Cells(number, cells, taken)
     if doubtful:
         (first, span), others = doubtful[0], f" ({len(doubtful)} such quotes)" if len(doubtful) > 1 else ""
-        tell(f"{name}: the quote in row {first} closes {span - 1} lines further down, and is read as text{others}")
+        lines = counted(span - 1, "line")
+        tell(f"{name}: the quote in row {first} closes {lines} further down, and is read as text{others}")
 
 
 def header_cells(line: str, name: str) -> list[str]:
@@ -244,6 +246,6 @@ def whole_cell(cell: str) -> str:
 def refuse_swallowed_rows(between: list[str], name: str, number: int, width: int) -> None:
     if any(len(line.rstrip("\r\n").split("\t")) == width for line in between):
         raise UserError(
-            f"row {number} of {name}: a quote opens in it and closes {len(between) + 1} lines further down, with whole "
-            "rows between: double a quote that is text, and put quotes around its cell"
+            f"row {number} of {name}: a quote opens in it and closes {counted(len(between) + 1, 'line')} further down, "
+            "with whole rows between: double a quote that is text, and put quotes around its cell"
         )

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from datasets import Dataset, DatasetDict, Features, List, Value
 
 from ..arguments.ner import NerDataArguments
-from ..run.errors import UserError, tell
+from ..run.errors import UserError, counted, tell
 from .builtin_corpora import SOURCES
 from .columns import advice, read_texts
 from .conll import SUFFIXES, Sentence, check_tags, read_sentences, texts_of
@@ -140,7 +140,8 @@ def check_types(rows: dict[str, list[Row]], name: str) -> None:
     """Training has entities, and the other splits have none of another type."""
     known = {entity.label for row in rows["train"] for entity in row.entities}
     if not known:
-        raise UserError(f"{name} has no entity in any of its {len(rows['train']):,} texts: there is nothing to learn")
+        texts = counted(len(rows["train"]), "text")
+        raise UserError(f"{name} has no entity in any of its {texts}: there is nothing to learn")
     for row in itertools.chain.from_iterable(rows.values()):
         for entity in row.entities:
             if entity.label not in known:

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 
-from ..run.errors import UserError, tell
+from ..run.errors import UserError, counted, tell
 from .delimited import FIRST_ROWS, looks_like_data, read_delimited, refuse_repeats
 from .lines import decoded, read_lines, tell_of_returns
 
@@ -95,7 +95,8 @@ def iterate_rows(
         before, blank = number, blank + number - before - 1
         yield number, row
     if blank:
-        tell(f"{file.name}: {blank:,} blank lines between its rows are left out")
+        lines = counted(blank, "blank line between its rows is", "blank lines between its rows are")
+        tell(f"{file.name}: {lines} left out")
     if not first:
         raise UserError(f"{argument} {path}: the file has no rows")
     if suffix in (".csv", ".tsv") and not column_names and set(text_columns) <= first[0].keys():

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from ..run.errors import UserError, tell
+from ..run.errors import UserError, counted, tell
 
 
 def read_lines(file: Path, encoding: str) -> Iterator[str]:
@@ -43,7 +43,8 @@ def tell_of_returns(lines: Iterable[str], name: str) -> Iterator[str]:
             count, first = count + 1, first or number
         yield line
     if count:
-        tell(f"{name}: carriage returns inside {count:,} lines are read as text, not as line ends (line {first} first)")
+        lines = counted(count, "line")
+        tell(f"{name}: carriage returns inside {lines} are read as text, not as line ends (line {first} first)")
 
 
 @contextmanager

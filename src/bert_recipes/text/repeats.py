@@ -9,6 +9,7 @@ import numpy as np
 import pandas
 from datasets import DatasetDict
 
+from ..run.errors import counted
 from .documents import keys
 from .labels import as_list
 from .splits import texts_as_one
@@ -28,7 +29,7 @@ def repeated_rows(corpus: DatasetDict, text_columns: list[str]) -> Iterator[str]
     for split, part in rows.items():
         if repeats := int(part["text"].duplicated().sum()):
             torn = int((part.groupby("text")["label"].nunique() > 1).sum())
-            labels = f"; {torn:,} texts have different labels" if torn else ""
+            labels = f"; {counted(torn, 'text has', 'texts have')} different labels" if torn else ""
             yield f"{split}: {repeats:,} of {len(part):,} rows repeat the text of an earlier one{labels}"
     for earlier, later in combinations(rows, 2):
         yield from repeats_of(rows[later], rows[earlier], later, earlier)
@@ -53,4 +54,5 @@ def repeated_documents(documents: DatasetDict) -> Iterator[str]:
     if "train" in documents:
         repeats = int(np.isin(keys(documents["validation"]), keys(documents["train"])).sum())
         if repeats:
-            yield f"validation: {repeats:,} documents are training documents too: they say nothing about new text"
+            which = counted(repeats, "document is a training document", "documents are training documents")
+            yield f"validation: {which} too, which says nothing about new text"

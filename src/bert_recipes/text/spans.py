@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ..run.errors import UserError, tell
+from ..run.errors import UserError, counted, tell
 from .tags import Entity
 
 # What tools call the parts of an entity: doccano, spaCy, brat's converters, transformers' pipelines.
@@ -15,6 +15,12 @@ END = ("end", "end_offset", "end_idx")
 LABEL = ("label", "type", "entity", "entity_type", "entity_group", "tag")
 TEXT = ("text", "word", "mention", "span")
 SHAPES = '{"start": 0, "end": 2, "label": "PER"}, [0, 2, "PER"], or {"PER": {"张三": [[0, 1]]}} in place of the list'
+
+# What is done to entities, of one and of several.
+BARED = ("entity loses the spaces at its borders", "entities lose the spaces at their borders")
+TWICE = ("entity stands twice in a row, and counts once", "entities stand twice in a row, and count once")
+OVERLAPPED = ("entity overlaps a longer one, and is left out", "entities overlap a longer one, and are left out")
+Told = Counter[tuple[str, str]]
 
 
 class Span(NamedTuple):
@@ -33,14 +39,14 @@ def read_entities(
     their borders; and how the ends were read, None where there are none and nothing was given."""
     rows = [list(spans_of(cell, place)) for cell, place in zip(cells, places, strict=True)]
     inclusive = ends_are_inclusive(name, places, texts, rows, span_ends)
-    told: Counter[str] = Counter()
+    told = Told()
     entities = [
         check(text, [span._replace(end=span.end + inclusive) for span in spans], place, inclusive, overlaps, told)
         for text, spans, place in zip(texts, rows, places, strict=True)
     ]
     for what, count in told.items():
         if count:
-            tell(f"{name}: {count:,} entities {what}")
+            tell(f"{name}: {counted(count, *what)}")
     return entities, given_name(inclusive) if any(rows) else span_ends
 
 
@@ -133,7 +139,7 @@ def given_name(inclusive: bool) -> str:
 # --- what a span may be ---
 
 
-def check(text: str, spans: list[Span], place: str, inclusive: bool, overlaps: str, told: Counter[str]) -> list[Entity]:
+def check(text: str, spans: list[Span], place: str, inclusive: bool, overlaps: str, told: Told) -> list[Entity]:
     kept: list[Entity] = []
     for span in sorted(set((span.start, span.end, span.label) for span in spans)):
         start, end, label = span
@@ -141,21 +147,21 @@ def check(text: str, spans: list[Span], place: str, inclusive: bool, overlaps: s
         if not 0 <= start < end <= len(text):
             other = given_name(not inclusive)
             raise UserError(
-                f"{place}: {written} is no part of the text, which has {len(text)} characters (with ends that are "
-                f"{given_name(inclusive)}; --span_ends {other} reads them otherwise)"
+                f"{place}: {written} is no part of the text, which has {counted(len(text), 'character')} (with ends "
+                f"that are {given_name(inclusive)}; --span_ends {other} reads them otherwise)"
             )
         bare = text[start:end].strip()
         if not bare:
             raise UserError(f"{place}: {written} holds spaces alone")
         if len(bare) < end - start:
-            told["lose the spaces at their borders"] += 1
+            told[BARED] += 1
             start += len(text[start:end]) - len(text[start:end].lstrip())
         kept.append(Entity(start, start + len(bare), label))
-    told["stand twice in a row, and count once"] += len(spans) - len(kept)
+    told[TWICE] += len(spans) - len(kept)
     return without_overlaps(text, sorted(set(kept)), place, overlaps, told) if kept else []
 
 
-def without_overlaps(text: str, entities: list[Entity], place: str, overlaps: str, told: Counter[str]) -> list[Entity]:
+def without_overlaps(text: str, entities: list[Entity], place: str, overlaps: str, told: Told) -> list[Entity]:
     kept = entities[:1]
     for entity in entities[1:]:
         before = kept[-1]
@@ -168,7 +174,7 @@ def without_overlaps(text: str, entities: list[Entity], place: str, overlaps: st
                 f"{text[entity.start : entity.end]!r} ({entity.label}) overlap, and a character has one tag: correct "
                 "it, or keep the longer with --overlaps longest"
             )
-        told["overlap a longer one, and are left out"] += 1
+        told[OVERLAPPED] += 1
         if entity.end - entity.start > before.end - before.start:
             kept[-1] = entity
     return kept

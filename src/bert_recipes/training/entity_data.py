@@ -13,7 +13,7 @@ from ..arguments.ner import NerDataArguments
 from ..models.character_tokens import can_split_characters, split_characters
 from ..models.token_classifiers import tags_as_trained
 from ..models.tokenization import load_tokenizer
-from ..run.errors import UserError, tell
+from ..run.errors import UserError, counted, tell
 from ..text.data_summary import DataSummary
 from ..text.entities import count_types, load_entities
 from ..text.entity_summary import mostly_unspaced, summarise_entities
@@ -75,8 +75,9 @@ def encode(
     may_split = characters is None and can_split_characters(tokenizer) and mostly_unspaced(corpus["train"]["text"])
     if may_split and (hidden := len(misplaced(corpus["train"], encoded["train"], names))):
         encoded = None
+        entities = counted(hidden, "entity begins or ends", "entities begin or end")
         tell(
-            f"train: {hidden:,} entities begin or end inside a token: each character is made a token of its own "
+            f"train: {entities} inside a token: each character is made a token of its own "
             "(--split_characters false keeps words whole)"
         )
     if encoded is None:

@@ -10,7 +10,7 @@ from transformers.trainer_utils import seed_worker
 
 from ..arguments.mlm import MlmArguments
 from ..models.packed_attention import take_packed, why_no_kernel
-from ..run.errors import UserError, tell
+from ..run.errors import UserError, counted, tell
 from ..text.packing import PackingCollator
 from .data import PretrainingData
 from .samplers import PackedBatchSampler, packed_batches
@@ -78,7 +78,8 @@ def choose_packing(model: PreTrainedModel, args: MlmArguments, data: Pretraining
         why_not = take_packed(model, args.device, dtype, pack)
         if why_not is None:
             by_mask = ", kept apart by a mask, which is slow" if no_kernel else ""
-            tell(f"Packing: {batches:,} batches of {positions:,} tokens an epoch, documents side by side{by_mask}")
+            counted_batches = counted(batches, "batch", "batches")
+            tell(f"Packing: {counted_batches} of {positions:,} tokens an epoch, documents side by side{by_mask}")
             return pack
     if args.packing:
         raise UserError(f"--packing: {why_not}: leave --packing out")

@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback
 
 from ..models.pretrained import count_parameters
+from ..run.errors import counted
 from ..run.screen import show_bars
 from ..text.packing import PackingCollator
 
@@ -68,9 +69,9 @@ class Progress(TrainerCallback):
         trained, frozen = count_parameters(model)
         weights = f"{trained:,} weights" if not frozen else f"{trained:,} of {trained + frozen:,} weights"
         batches = args.gradient_accumulation_steps * args.world_size
-        rows = f"{args.train_batch_size * batches} rows"
+        rows = counted(args.train_batch_size * batches, "row")
         size = rows if self.pack is None else f"{self.pack.positions * batches:,} tokens"
-        print(f"Training {weights}: {state.max_steps:,} steps of {size}")
+        print(f"Training {weights}: {counted(state.max_steps, 'step')} of {size}")
         if args.precision_why:
             print(f"{'bf16' if args.bf16 else 'fp16' if args.fp16 else 'fp32'}: {args.precision_why}")
         sys.stdout.flush()

@@ -11,7 +11,7 @@ from transformers import EarlyStoppingCallback
 from ..models.decided import forget_decisions
 from ..models.pretrained import count_parameters
 from ..run.checkpoints import checkpoint_to_resume, passed_over
-from ..run.errors import UserError
+from ..run.errors import UserError, counted
 from ..run.hub import failures_of_upload, open_for_upload, repo_id_of
 from ..run.memory import keep_freed_memory, peak_memory_mb
 from ..run.output_folder import forget_run, holds_run, only_run_in
@@ -83,9 +83,9 @@ class Trainer(PackedTrainer):
         except (ValueError, AssertionError) as error:  # arguments of the data loader that do not go together
             raise UserError(" ".join(str(error).split())) from error
         if not len(batches):
+            rows = counted(len(self.train_dataset), "training row does", "training rows do")
             raise UserError(
-                f"{len(self.train_dataset):,} training rows do not fill a batch, and --dataloader_drop_last drops it: "
-                "lower --per_device_train_batch_size"
+                f"{rows} not fill a batch, and --dataloader_drop_last drops it: lower --per_device_train_batch_size"
             )
         return batches
 
@@ -112,11 +112,11 @@ class Trainer(PackedTrainer):
         rows = self.rows_a_device_and_step
         fits = max(size for size in range(1, batch_size + 1) if rows % size == 0)
         if fits == self.batch_size_tried:
-            raise torch.OutOfMemoryError(f"{fits} rows at a time: out of memory.")
+            raise torch.OutOfMemoryError(f"{counted(fits, 'row')} at a time: out of memory.")
         if self.batch_size_tried is None:
             self.first_weights = {name: weight.cpu().clone() for name, weight in self.model.state_dict().items()}
         else:
-            print(f"Out of memory: now {fits} rows at a time, {rows // fits} times a step", flush=True)
+            print(f"Out of memory: now {counted(fits, 'row')} at a time, {rows // fits} times a step", flush=True)
             self.model.load_state_dict(self.first_weights)
             transformers.set_seed(self.args.seed)
         self.batch_size_tried = fits

@@ -7,7 +7,7 @@ import math
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
 from ..arguments.classifier import ClassifierArguments
-from ..run.errors import tell
+from ..run.errors import counted, tell
 
 PASSES = 2
 # Test accuracy with 900 rows, batches of 32, the rate that suits the width, seeds 0 and 1 (tf-idf: 0.81 and 0.77):
@@ -33,8 +33,8 @@ def choose_length(args: ClassifierArguments, rows: int) -> None:
         args.eval_strategy, args.save_strategy = IntervalStrategy.STEPS, SaveStrategy.STEPS
         args.eval_steps = args.save_steps = math.ceil(steps / MOST_EVALUATIONS)
         cadence = f", with an evaluation and a checkpoint every {args.eval_steps}"
-    few = f" (so few rows make {steps_a_pass} steps a pass)" if args.num_train_epochs > PASSES else ""
+    few = f" (so few rows make {counted(steps_a_pass, 'step')} a pass)" if args.num_train_epochs > PASSES else ""
     tell(
-        f"{rows:,} training rows: {args.num_train_epochs:g} passes{few}, {steps:,} steps{cadence}; --num_train_epochs "
-        "sets another number"
+        f"{counted(rows, 'training row')}: {args.num_train_epochs:g} passes{few}, {counted(steps, 'step')}{cadence}; "
+        "--num_train_epochs sets another number"
     )
