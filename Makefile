@@ -6,8 +6,8 @@ BIN := .venv/bin
 # takes by default.
 LAUNCHER = ACCELERATE_LOG_LEVEL=$${ACCELERATE_LOG_LEVEL:-ERROR} $(BIN)/accelerate-launch --quiet $(if $(LAUNCH),--config_file $(LAUNCH))
 BENCHMARKS = mlm finetune lora predict embed startup data_path
-FAULTS = tests/text/test_any_file.py tests/run/test_faults.py tests/run/test_hosts.py tests/run/test_launch.py \
-	tests/models/test_model_types.py tests/text/test_streaming.py
+FAULTS = tests/text/test_any_file.py tests/run/test_faults.py tests/run/test_kills.py tests/run/test_hosts.py \
+	tests/run/test_launch.py tests/models/test_model_types.py tests/text/test_streaming.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo finetune lora ner mlm-pretrain simcse split predict embed base-text base-model bench gpu-check test test-faults test-floors test-all test-tools lint
