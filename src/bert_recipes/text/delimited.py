@@ -133,13 +133,12 @@ class Spans:
             self.suspects.append((row.number, as_rows))
 
     def tell(self, header: list[str]) -> None:
-        for number, as_rows in self.suspects:
+        for number, rows in self.suspects:
             for column, name in enumerate(header):
-                if all(cells[column] in self.values[column] for cells in as_rows):
-                    lines = counted(len(as_rows) - 1, "line")
+                if all(cells[column] in self.values[column] for cells in rows):
                     raise UserError(
-                        f"row {number} of {self.name}: a quote opens in it and closes {lines} further "
-                        f"down, and each of these lines looks like a row (column {name!r}: {as_rows[0][column]!r}): "
+                        f"row {number} of {self.name}: a quote opens in it and closes {counted(len(rows) - 1, 'line')} "
+                        f"further down, and each of them looks like a row (column {name!r}: {rows[0][column]!r}): "
                         "double a quote that is text, and put quotes around its cell"
                     )
         if self.spanning:
