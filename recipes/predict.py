@@ -7,6 +7,7 @@ accelerate launch recipes/predict.py --model_name_or_path outputs/lora --input_f
 from bert_recipes.arguments.parse import parse
 from bert_recipes.arguments.predict import PredictArguments
 from bert_recipes.results.input_rows import check_rows
+from bert_recipes.results.kept_outputs import kept_outputs
 from bert_recipes.results.predictors import load_predictor
 from bert_recipes.results.reporting import report_predictions
 from bert_recipes.results.streams import standard_streams
@@ -25,8 +26,10 @@ def main(argv=None):
         # Model: its config says the task. A folder that a recipe wrote, its adapter/, a checkpoint, or one of the Hub.
         predictor = load_predictor(args, rows)
 
-        # Predict: a block of rows at a time, batches of like length inside, the file's order outside.
-        with open_output(rows, predictor.trainer, stdout) as output:
+        # Predict: a block of rows at a time, batches of like length inside, the file's order outside; what a run that
+        # was cut off has finished is not predicted again.
+        kept = kept_outputs(rows, predictor.trainer, stdout)
+        with kept as predictor.kept, open_output(rows, predictor.trainer, stdout) as output:
             for block in with_progress(rows, rows.count, predictor.trainer):
                 output.write(predictor.predict(block))
         return report_predictions(predictor, rows, output)

@@ -16,13 +16,13 @@ from processes import run_recipe, said, start, statuses
 from transformers import BertForSequenceClassification, pipeline
 
 from bert_recipes.arguments.predict import PredictArguments
-from bert_recipes.results import inference, predictors
+from bert_recipes.results import labelling, predictors
 from bert_recipes.results.input_rows import check_rows
-from bert_recipes.results.labelling import Labelling
 from bert_recipes.results.predictor import Predictor
 from bert_recipes.results.streams import standard_streams
 from bert_recipes.run.errors import UserError
 from bert_recipes.text import blocks
+from bert_recipes.training.trainer import Trainer
 
 LABELS = ["体育", "文化", "经济"]
 
@@ -83,14 +83,14 @@ def test_blocks_are_not_kept_and_give_what_the_whole_file_gives(model, write, tm
             super().__init__(*args, **kwargs)
             read.append(weakref.ref(self))
 
-    class Encoded(inference.EncodedTexts):
+    class Encoded(labelling.EncodedTexts):
         def __init__(self, *args):
             super().__init__(*args)
             encoded.append(weakref.ref(self.lists["input_ids"]))  # which its copies share
             most.append((live(read), live(encoded)))
 
     monkeypatch.setattr(blocks, "Table", Rows)
-    monkeypatch.setattr(inference, "EncodedTexts", Encoded)
+    monkeypatch.setattr(labelling, "EncodedTexts", Encoded)
     monkeypatch.setattr(blocks, "BLOCK_ROWS", 4)
     again = predict(model, source, tmp_path / "blocks.csv", "--per_device_eval_batch_size", "4")
     assert len(encoded) == 6 and all(1 <= tables <= 2 and texts <= 2 for tables, texts in most[-6:]), most
@@ -163,23 +163,51 @@ def test_columns_that_come_late_and_types_that_widen(model, tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("suffix", ["csv", "json", "parquet"])
-def test_a_run_that_ends_early_leaves_no_file(model, write, tmp_path, monkeypatch, suffix):
+def test_a_run_that_ends_early_leaves_no_file_but_its_blocks(model, write, tmp_path, monkeypatch, suffix):
     monkeypatch.setattr(blocks, "BLOCK_ROWS", 10)
     source, target = write("a.jsonl"), tmp_path / f"b.{suffix}"
     target.with_name(f"{target.name}.part").write_text("of a run that was killed")
-    whole = Labelling.predict
+    whole = labelling.Labelling.predict
 
     def stop_in_the_last_block(self, block):
         if not block.more:
             raise UserError("stopped")
         return whole(self, block)
 
-    monkeypatch.setattr(Labelling, "predict", stop_in_the_last_block)
-    assert refusal(predict, model, source, target) == "stopped"
-    assert {path.name for path in tmp_path.iterdir()} == {"a.jsonl"}
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(labelling.Labelling, "predict", stop_in_the_last_block)
+        assert refusal(predict, model, source, target) == "stopped"
+    assert {path.name for path in tmp_path.iterdir()} == {"a.jsonl", f"{target.name}.parts"}
     predict(model, source, target)
     assert {path.name for path in tmp_path.iterdir()} == {"a.jsonl", target.name}
+
+
+def test_what_an_interrupted_run_has_finished_is_not_predicted_again(model, write, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 5)
+    source, target = write("a.jsonl"), tmp_path / "b.jsonl"
+    scores = predict(model, source, tmp_path / "whole.jsonl")
+    predicted, whole = [], Trainer.predict
+
+    def counting(self, rows, *words, **more):
+        predicted.append(len(rows))
+        if len(predicted) == 3:
+            raise KeyboardInterrupt
+        return whole(self, rows, *words, **more)
+
+    monkeypatch.setattr(Trainer, "predict", counting)
+    with pytest.raises(KeyboardInterrupt):
+        predict(model, source, target)
+    message = refusal(predict, model, source, target, "--text_columns", "id")
+    assert message.endswith(
+        "b.jsonl.parts holds blocks of a run with text_columns text, not id: go on with the same, name another "
+        "--output_file, or give the blocks up with --overwrite"
+    )
+    (tmp_path / "b.jsonl.parts" / "000001.parquet").write_bytes(b"half of a file")
+    capsys.readouterr()
+    assert predict(model, source, target, "--top_k", "1") == scores
+    assert "b.jsonl.parts has 1 of 5 blocks already" in capsys.readouterr().out
+    assert predicted == [5, 5, 5, 5, 5, 5, 3] and target.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {"a.jsonl", "b.jsonl", "whole.jsonl"}
 
 
 # --- stdin and stdout ---
@@ -316,7 +344,7 @@ class Digits(Predictor):
         return {"digit": pyarrow.string(), "start": pyarrow.int64()}
 
     def __init__(self, args):
-        self.args, self.trainer = args, Labelling(args).trainer
+        self.args, self.trainer = args, labelling.Labelling(args).trainer
 
     def predict(self, block):
         found = []

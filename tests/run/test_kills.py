@@ -1,4 +1,4 @@
-"""SIGKILL of ner.py, simcse.py and embed.py at random moments: the run that goes on ends as one that nothing disturbs.
+"""SIGKILL of ner.py, simcse.py, embed.py and predict.py at random moments: the run that goes on ends as if undisturbed.
 
 finetune.py's are in test_faults.py. The short form runs with the other tests; `make test-faults` runs the whole.
 """
@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 
 from bert_recipes.results import embedding
 from bert_recipes.run.checkpoints import newest_checkpoint
+from bert_recipes.text import blocks
 from bert_recipes.text.builtin_corpora import load_builtin
 
 STEPS = 12
@@ -30,7 +31,7 @@ OPTIONS = [
 @pytest.fixture(scope="module")
 def rows() -> list[dict]:
     """Reviews; their entities are commas."""
-    texts = [text for text in load_builtin("reviews")["test"]["text"][:800] if "，" in text]
+    texts = [text for text in load_builtin("reviews")["test"]["text"][:500] if "，" in text]
     spans = [[[place, place + 1, "COMMA"] for place, mark in enumerate(text) if mark == "，"] for text in texts]
     return [{"text": text, "entities": entities} for text, entities in zip(texts, spans, strict=True)]
 
@@ -113,24 +114,34 @@ def scores(folder: Path) -> dict[str, float]:
 # --- files: finished blocks ---
 
 
-def embed_in_small_blocks(argv: list[str]) -> None:
-    embedding.BLOCK_ROWS = 8
-    run_recipe("embed", argv)
+def run_in_small_blocks(name: str, argv: list[str]) -> None:
+    embedding.BLOCK_ROWS = blocks.BLOCK_ROWS = 8
+    run_recipe(name, argv)
 
 
-@pytest.mark.parametrize("unit", ["text", pytest.param("char", marks=pytest.mark.full)])
-def test_a_killed_embedding_goes_on_to_the_same_bytes(unit, tiny_model, file, tmp_path, monkeypatch, full):
+@pytest.mark.parametrize(
+    "name, words, output",
+    [
+        ("embed", ["--unit", "text"], "v.npz"),
+        pytest.param("embed", ["--unit", "char", "--context"], "v.npz", marks=pytest.mark.full),
+        pytest.param("predict", [], "p.csv", marks=pytest.mark.full),
+    ],
+)
+def test_a_killed_run_goes_on_to_the_same_bytes(
+    name, words, output, tiny_model, request, file, tmp_path, monkeypatch, full
+):
     monkeypatch.setattr(embedding, "BLOCK_ROWS", 8)
-    argv = ["--input_file", file, "--model_name_or_path", str(tiny_model), "--disable_tqdm", "true", "--unit", unit]
-    argv += ["--context"] if unit == "char" else []
-    recipe("embed").main([*argv, "--output_file", str(tmp_path / "whole.npz")])
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 8)
+    model = request.getfixturevalue("whole")["ner"] if name == "predict" else tiny_model
+    argv = ["--input_file", file, "--model_name_or_path", str(model), "--disable_tqdm", "true", *words]
+    recipe(name).main([*argv, "--output_file", str(tmp_path / output)])
     for number in range(4 if full else 1):
-        output, log = tmp_path / f"{number}.npz", tmp_path / f"{number}.txt"
-        parts, draw = tmp_path / f"{output.name}.parts", random.Random(number)
-        (process,) = start(log, embed_in_small_blocks, [*argv, "--output_file", str(output)])
+        cut, log = tmp_path / f"{number}_{output}", tmp_path / f"{number}.txt"
+        parts, draw = tmp_path / f"{cut.name}.parts", random.Random(number)
+        (process,) = start(log, run_in_small_blocks, name, [*argv, "--output_file", str(cut)])
         wait_until((parts / f"{draw.randrange(8):06}.parquet").exists, process, log)
         time.sleep(draw.uniform(0, 0.01))
         kill(process, log)
-        assert not output.exists() and list(parts.glob("*.parquet"))
-        recipe("embed").main([*argv, "--output_file", str(output)])
-        assert output.read_bytes() == (tmp_path / "whole.npz").read_bytes() and not parts.exists()
+        assert not cut.exists() and list(parts.glob("*.parquet"))
+        recipe(name).main([*argv, "--output_file", str(cut)])
+        assert cut.read_bytes() == (tmp_path / output).read_bytes() and not parts.exists()

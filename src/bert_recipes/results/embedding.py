@@ -24,8 +24,8 @@ from ..text.characters import (
 from ..text.corpora import sha256
 from ..text.documents import store
 from ..training.progress import bar
-from .parts import Parts
-from .vector_makers import Contexts, Texts, precision_of
+from .parts import Parts, precision_of
+from .vector_makers import Contexts, Texts
 from .vector_tables import Vectors, vectors_of_characters
 
 BLOCK_ROWS = 2048  # enough to sort by length, few enough to lose in a kill

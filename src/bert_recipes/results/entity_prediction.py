@@ -14,13 +14,13 @@ from ..run.errors import UserError, tell
 from ..text.columns import read_texts
 from ..text.data_summary import RowsRead
 from ..text.entities import SPAN_COLUMNS, span_column
-from ..text.entity_windows import encode_windows
+from ..text.entity_windows import EncodedWindows, encode_windows
 from ..text.files import Table
 from ..text.spans import read_entities
 from ..text.tags import Entity, types_of
 from ..training.entity_data import stride_of
-from ..training.entity_metrics import Found, score_entities
-from ..training.entity_trainer import entity_trainer, predict_entities
+from ..training.entity_metrics import Found, find_entities, score_entities
+from ..training.entity_trainer import entity_trainer, tag_names_of
 from .entities import as_record
 from .predictor import Predictor
 
@@ -56,7 +56,8 @@ class Entities(Predictor):
         (texts,) = read_texts(block, self.args.text_column_names).values()
         encoded = encode_windows(Dataset.from_dict({"text": texts}), self.tokenizer, self.stride)
         self.read.add(encoded, len(block), block.more)
-        found, _ = predict_entities(self.trainer, encoded)
+        tags, probabilities = self.outputs(EncodedWindows(encoded, self.tokenizer))
+        found = find_entities(encoded, tags, probabilities, tag_names_of(self.model.config))
         if self.expected.add(block, texts):
             self.found += [[entity for entity, _ in row] for row in found]
         if Path(self.args.output_file).suffix.lower() in A_ROW_EACH:

@@ -26,12 +26,14 @@ SECONDS_WITHOUT_BAR = 2
 class InputRows:
     """The rows of `--input_file` as blocks, each time anew: `text.files.Table`s with the columns `names`.
 
-    `count` is their number, `schema` what a parquet output has for their columns, None for another format.
+    `count` is their number, `blocks` that of the blocks, `schema` what a parquet output has for their columns, None for
+    another format.
     """
 
     args: PredictArguments
     names: list[str] = field(default_factory=list)
     count: int = 0
+    blocks: int = 0
     schema: pyarrow.Schema | None = None
 
     def read(self) -> Iterator[Table]:
@@ -59,6 +61,7 @@ def check_rows(args: PredictArguments) -> InputRows:
         for block in rows.read():
             read_texts(block, args.text_column_names)
             rows.names, rows.count = list(block.columns), rows.count + len(block)
+            rows.blocks += 1
             if output.suffix.lower() == ".parquet":
                 rows.schema = types_of(block, output, rows.schema)
             else:

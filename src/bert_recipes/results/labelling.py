@@ -19,11 +19,12 @@ from ..models.long_texts import check_as_trained
 from ..run.errors import UserError, tell
 from ..text.columns import read_texts
 from ..text.data_summary import RowsRead
+from ..text.encoded import EncodedTexts
 from ..text.encoding import encode_texts
 from ..text.files import Table
 from ..training.assembling import classifier_trainer
 from ..training.decisions import thresholds_of
-from .inference import name_predictions, places, predict, score_file
+from .inference import name_predictions, places, score_file
 from .predictor import Predictor
 
 
@@ -64,7 +65,7 @@ class Labelling(Predictor):
         texts = Dataset.from_dict(read_texts(block, self.args.text_column_names))
         encoded = encode_texts(texts, self.tokenizer, self.args.text_column_names, long_texts=self.model.long_texts)
         self.read.add(encoded, len(block), block.more)
-        logits, _ = predict(self.trainer, encoded)
+        (logits,) = self.outputs(EncodedTexts(encoded, self.tokenizer))
         if self.labels.add(block):
             self.logits.append(logits)
         problem_type = self.model.config.problem_type

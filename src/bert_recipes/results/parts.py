@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 
+from ..arguments.recipe import RecipeArguments
 from ..run.errors import UserError, tell
 from ..run.output_folder import only_run_in
 from ..run.whole_files import whole_file
@@ -50,7 +51,9 @@ class Parts:
 
     def refuse_another_run(self) -> None:
         then, facts = read_json(self.folder / FACTS), self.facts
-        if then is not None and (other := [name for name in facts if then.get(name) != facts[name]]):
+        if then is None or not any(self.folder.glob("*.parquet")):
+            return
+        if other := [name for name in facts if then.get(name) != facts[name]]:
             former, now = ("left out" if value is None else value for value in (then.get(other[0]), facts[other[0]]))
             raise UserError(
                 f"{self.folder} holds blocks of a run with {other[0]} {former}, not {now}: go on with the same, name "
@@ -77,8 +80,13 @@ class Parts:
             pyarrow.parquet.write_table(table, part)
 
     def tables(self) -> Iterator[pyarrow.Table]:
-        for block in range(self.blocks):
-            yield pyarrow.parquet.read_table(self.path(block)).replace_schema_metadata(None)
+        yield from map(self.table, range(self.blocks))
+
+    def table(self, block: int) -> pyarrow.Table | None:
+        """None where it is missing."""
+        if not is_whole(self.path(block)):
+            return None
+        return pyarrow.parquet.read_table(self.path(block)).replace_schema_metadata(None)
 
     def notes(self) -> Iterator[dict[str, Any]]:
         for block in range(self.blocks):
@@ -88,6 +96,10 @@ class Parts:
         """And what a killed run has left of one; the lock and files of the user's stay."""
         for path in [self.folder / FACTS, *self.folder.glob("*.parquet"), *self.folder.glob("*.part")]:
             path.unlink(missing_ok=True)
+
+
+def precision_of(launch: RecipeArguments) -> str:
+    return "bf16" if launch.bf16 else "fp16" if launch.fp16 else "fp32"
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import partial
 
+import numpy as np
 import pyarrow
 from transformers import PretrainedConfig
 
 from ..arguments.predict import PredictArguments
+from ..text.encoded import EncodedTexts
 from ..text.files import Table
+from ..training.predicting import arrays_in_order
 from ..training.trainer import Trainer
+from .kept_outputs import KeptOutputs
 
 
 class Predictor(ABC):
@@ -21,9 +26,11 @@ class Predictor(ABC):
 
     Attributes:
         trainer: predicts the batches; the bar on the screen counts its prediction steps, however many a row takes.
+        kept: what the model gave for finished blocks, where it is kept (`kept_outputs`).
     """
 
     trainer: Trainer
+    kept: KeptOutputs | None = None
 
     @staticmethod
     @abstractmethod
@@ -45,6 +52,12 @@ class Predictor(ABC):
         as read. `block.numbers` are the rows' places in the file, for messages; `block.more` says whether rows of the
         file follow.
         """
+
+    def outputs(self, rows: EncodedTexts) -> tuple[np.ndarray, ...]:
+        """What the model gives for the rows of a block, in their order: `predict` asks for it once a block. Where a run
+        that was cut off has finished the block, it is what that one kept."""
+        compute = partial(arrays_in_order, self.trainer, rows)
+        return compute() if self.kept is None else self.kept.of_next_block(compute)
 
     def scores(self) -> dict[str, float]:
         """The metrics over all blocks where the file has labels, else none. Called once, after the last block, by the

@@ -12,7 +12,6 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from ..arguments.embed import BUILT_IN, CLS, EmbedArguments
-from ..arguments.recipe import RecipeArguments
 from ..models.encoders import Encoder
 from ..run.errors import counted, tell
 from ..run.stops import failures_told
@@ -21,7 +20,7 @@ from ..text.data_summary import Reading
 from ..text.encoded import EncodedTexts
 from ..text.encoding import join_columns
 from ..text.long_texts import TRUNCATED
-from .parts import Parts
+from .parts import Parts, precision_of
 from .vector_tables import (
     CHARACTER,
     COUNT,
@@ -35,10 +34,6 @@ from .vector_tables import (
 
 SUM = "sum"
 Block = dict[str, list[str]]
-
-
-def precision_of(launch: RecipeArguments) -> str:
-    return "bf16" if launch.bf16 else "fp16" if launch.fp16 else "fp32"
 
 
 class Maker:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from datasets import Dataset
 from peft import PeftModel
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from ..arguments.recipe import RecipeArguments
 from ..models.adapters import save_lora
@@ -71,6 +71,8 @@ def predict_entities(
     trainer.compute_metrics = scorer(data, "test", longest_first(rows)) if data else None
     output = predict_in_order(trainer, rows)
     tags, probabilities = output.predictions[:2]
-    config = trainer.model.config
-    names = [config.id2label[number] for number in range(config.num_labels)]
-    return find_entities(encoded, tags, probabilities, names), output.metrics
+    return find_entities(encoded, tags, probabilities, tag_names_of(trainer.model.config)), output.metrics
+
+
+def tag_names_of(config: PretrainedConfig) -> list[str]:
+    return [config.id2label[number] for number in range(config.num_labels)]

@@ -27,6 +27,12 @@ def predict_in_order(trainer: Trainer, rows: EncodedTexts, metric_key_prefix: st
     return output._replace(predictions=in_place if several else in_place[0])
 
 
+def arrays_in_order(trainer: Trainer, rows: EncodedTexts) -> tuple[np.ndarray, ...]:
+    """Predictions in the order of `rows`, as a tuple also where there is one array."""
+    predictions = predict_in_order(trainer, rows).predictions
+    return predictions if isinstance(predictions, tuple) else (predictions,)
+
+
 def in_order(values: np.ndarray, order: np.ndarray) -> np.ndarray:
     """Rows predicted in `order`, back in their own."""
     own = np.empty_like(values)
