@@ -322,15 +322,27 @@ def test_stdout_of_a_process_has_the_rows_alone(model, rows, write, tmp_path):
     assert "23 rows labelled, written to stdout" in told and "predicting:   0%" in told, told
 
 
-def test_two_processes_write_what_one_writes(model, write, tmp_path):
+def test_two_processes_go_on_to_what_one_writes(model, write, tmp_path, monkeypatch):
     predict(model, write("a.csv"), tmp_path / "one.csv")
+
+    def stop_behind_two_blocks(self, block):
+        if block.numbers[0] > 15:
+            raise KeyboardInterrupt
+        return whole(self, block)
+
+    whole = labelling.Labelling.predict
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(blocks, "BLOCK_ROWS", 7)
+        patch.setattr(labelling.Labelling, "predict", stop_behind_two_blocks)
+        predict(model, tmp_path / "a.csv", tmp_path / "two.csv")
     argv = ["--model_name_or_path", str(model), "--input_file", str(tmp_path / "a.csv"), "--use_cpu"]
     argv += ["--output_file", str(tmp_path / "two.csv"), "--per_device_eval_batch_size", "2"]
     log = tmp_path / "log.txt"
     assert statuses(start(log, predict_in_small_blocks, argv, processes=2)) == [0, 0], said(log)
     one, two = (pandas.read_csv(tmp_path / name) for name in ("one.csv", "two.csv"))
     pandas.testing.assert_frame_equal(one, two, atol=2e-6)
-    assert said(log).count("23 rows labelled") == 1 and "accuracy" in said(log)
+    told = said(log)
+    assert told.count("has 2 of 4 blocks already") == told.count("23 rows labelled") == 1 and "accuracy" in told
 
 
 # --- tasks ---
