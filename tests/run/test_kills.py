@@ -1,6 +1,6 @@
 """SIGKILL of ner.py, simcse.py, embed.py and predict.py at random moments: the run that goes on ends as if undisturbed.
 
-finetune.py's are in test_faults.py. The short form runs with the other tests; `make test-faults` runs the whole.
+finetune.py's are in test_faults.py; interrupts in process are in the tests of each recipe. `make test-faults` runs these.
 """
 
 import json
@@ -20,6 +20,8 @@ from bert_recipes.run.checkpoints import newest_checkpoint
 from bert_recipes.text import blocks
 from bert_recipes.text.builtin_corpora import load_builtin
 
+pytestmark = pytest.mark.full
+KILLS = 4
 STEPS = 12
 OPTIONS = [
     *("--max_train_samples", "48", "--max_eval_samples", "16", "--per_device_train_batch_size", "8"),
@@ -72,12 +74,11 @@ def whole(tmp_path_factory, dropout_model, file) -> dict[str, Path]:
     return {name: folder / name for name in ("ner", "simcse")}
 
 
-@pytest.mark.full
 @pytest.mark.parametrize("name", ["ner", "simcse"])
 def test_a_killed_training_loses_nothing(name, whole, dropout_model, file, tmp_path):
     """Every other kill comes while a checkpoint is written."""
-    kills, in_a_save = 4, 0
-    for number in range(kills):
+    in_a_save = 0
+    for number in range(KILLS):
         draw, folder, log = random.Random(number), tmp_path / str(number), tmp_path / f"{number}.txt"
         argv = words(name, folder, dropout_model, file)
         (process,) = start(log, run_recipe, name, argv)
@@ -93,7 +94,7 @@ def test_a_killed_training_loses_nothing(name, whole, dropout_model, file, tmp_p
         assert statuses([process]) == [0], said(log)
         assert (f"Going on from {newest}" if newest else "starting anew") in said(log)
         check_same_end(folder, whole[name])
-    print(f"\n{name}.py, SIGKILL at {kills} random moments, {in_a_save} of them in a save: all end with equal weights")
+    print(f"\n{name}.py, SIGKILL at {KILLS} random moments, {in_a_save} of them in a save: all end with equal weights")
     assert in_a_save
 
 
@@ -123,19 +124,17 @@ def run_in_small_blocks(name: str, argv: list[str]) -> None:
     "name, words, output",
     [
         ("embed", ["--unit", "text"], "v.npz"),
-        pytest.param("embed", ["--unit", "char", "--context"], "v.npz", marks=pytest.mark.full),
-        pytest.param("predict", [], "p.csv", marks=pytest.mark.full),
+        ("embed", ["--unit", "char", "--context"], "v.npz"),
+        ("predict", [], "p.csv"),
     ],
 )
-def test_a_killed_run_goes_on_to_the_same_bytes(
-    name, words, output, tiny_model, request, file, tmp_path, monkeypatch, full
-):
+def test_a_killed_run_goes_on_to_the_same_bytes(name, words, output, tiny_model, request, file, tmp_path, monkeypatch):
     monkeypatch.setattr(embedding, "BLOCK_ROWS", 8)
     monkeypatch.setattr(blocks, "BLOCK_ROWS", 8)
     model = request.getfixturevalue("whole")["ner"] if name == "predict" else tiny_model
     argv = ["--input_file", file, "--model_name_or_path", str(model), "--disable_tqdm", "true", *words]
     recipe(name).main([*argv, "--output_file", str(tmp_path / output)])
-    for number in range(4 if full else 1):
+    for number in range(KILLS):
         cut, log = tmp_path / f"{number}_{output}", tmp_path / f"{number}.txt"
         parts, draw = tmp_path / f"{cut.name}.parts", random.Random(number)
         (process,) = start(log, run_in_small_blocks, name, [*argv, "--output_file", str(cut)])
