@@ -213,7 +213,7 @@ def test_plain_transformers_refuses_a_model_that_reads_the_mean(tiny_model, tmp_
         (["--reinitialize_layers", "3"], "--reinitialize_layers 3: BertForSequenceClassification has 2 layers"),
         (["--freeze_encoder", "--freeze_layers", "1"], "--freeze_encoder trains no layer at all: leave it out, or"),
         (["--average_checkpoints", "1"], "--average_checkpoints 1: one checkpoint is its own mean, name 2 or more"),
-        (["--average_checkpoints", "2", "--save_strategy", "no"], "--save_strategy no leaves no checkpoint"),
+        (["--average_checkpoints", "2", "--save_strategy", "no"], "--save_strategy no leaves none"),
         (["--average_checkpoints", "2", "--early_stopping_patience", "1"], "ends with a mean"),
     ],
 )
