@@ -1,6 +1,6 @@
 """SIGKILL of ner.py, simcse.py, embed.py and predict.py at random moments: the run that goes on ends as if undisturbed.
 
-finetune.py's are in test_faults.py; interrupts in process are in the tests of each recipe. `make test-faults` runs these.
+finetune.py's are in test_faults.py; interrupts in process are in each recipe's tests. `make test-faults` runs these.
 """
 
 import json
