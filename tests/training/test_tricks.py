@@ -123,6 +123,16 @@ def test_r_drop_trains_on_every_row_twice_and_scores_it_once(trainer_for):
     assert doubled["windows_of_text"].tolist() == [2, 1, 2, 1] and doubled["labels"].tolist() == [1, 0]
 
 
+def test_a_tagger_is_trained_with_tricks_too(tiny_model, tmp_path):
+    argv = [*short("ner"), "--model_name_or_path", str(tiny_model), "--output_dir", str(tmp_path / "out")]
+    argv += ["--adversarial", "fgm", "--r_drop", "1", "--dropout", "0.1", "--layer_learning_rate_decay", "0.9"]
+    results = recipe("ner").main([*argv, "--max_length", "32", "--eval_strategy", "no", "--save_strategy", "no"])
+    assert (
+        results["train_loss"] > 1
+        and json.loads((tmp_path / "out" / "config.json").read_text())["hidden_dropout_prob"] == 0
+    )
+
+
 def test_each_layer_has_the_rate_of_the_one_above_it_times_the_decay(trainer_for):
     trainer = trainer_for("--layer_learning_rate_decay", "0.5", "--learning_rate", "0.08", "--weight_decay", "0.1")
     names = {id(weight): name for name, weight in trainer.model.named_parameters()}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from ..run.errors import UserError
 from .adapters import LORA_LEARNING_RATE, AdapterArguments
 from .data import DataArguments
-from .recipe import RecipeArguments
+from .tricks import TrickArguments
 
 
 @dataclass
@@ -73,7 +73,7 @@ class NerDataArguments(DataArguments):
 
 
 @dataclass
-class NerArguments(AdapterArguments, RecipeArguments):
+class NerArguments(AdapterArguments, TrickArguments):
     default_output_dir = "outputs/ner"
 
     num_train_epochs: float | None = field(

@@ -16,7 +16,7 @@ from ..arguments.recipe import RecipeArguments
 from ..arguments.tricks import TrickArguments
 from ..models.adapters import last_projection
 from ..models.classifiers import load_classifier
-from ..models.layers import freeze_lower_layers, renew_upper_layers, set_dropout
+from ..models.layers import freeze_lower_layers, renew_upper_layers
 from ..models.long_texts import NUM_TEXT_COLUMNS
 from ..models.starting_weights import guess_the_mean
 from ..text.collating import MaskedLanguageModelCollator
@@ -35,13 +35,11 @@ from .tricks import TrickTrainer
 def classifier_for(
     data: ClassificationData, model_args: ModelArguments, args: FinetuneArguments | LoraArguments
 ) -> PreTrainedModel:
-    """`load_classifier` for these data, with the layers and the dropout that the arguments ask for. Its config notes
-    how many text columns it reads, which predict.py checks."""
+    """`load_classifier` for these data, with the layers that the arguments ask for. Its config notes how
+    many text columns it reads, which predict.py checks."""
     frozen = getattr(args, "freeze_encoder", False)
     model = load_classifier(model_args, data.label_names, data.problem_type, frozen, args.do_train, data.long_texts)
     setattr(model.config, NUM_TEXT_COLUMNS, len(data.text_columns))
-    if args.dropout is not None:
-        set_dropout(model, args.dropout)
     if args.do_train and isinstance(args, FinetuneArguments):
         renew_upper_layers(model, args.reinitialize_layers)
         freeze_lower_layers(model, args.freeze_layers)

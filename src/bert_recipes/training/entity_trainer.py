@@ -10,6 +10,7 @@ from peft import PeftModel
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from ..arguments.recipe import RecipeArguments
+from ..arguments.tricks import TrickArguments
 from ..models.adapters import save_lora
 from ..text.encoded import as_it_is
 from ..text.entity_windows import EncodedWindows
@@ -20,6 +21,7 @@ from .losses import token_classification_loss
 from .predicting import longest_first, predict_in_order
 from .trainer import Trainer
 from .training_length import choose_length
+from .tricks import TrickTrainer
 
 
 def entity_trainer(
@@ -37,7 +39,8 @@ def entity_trainer(
         setattr(model.config, STRIDE, data.stride)
     if splits and args.do_train:
         choose_length(args, len(splits["train"]))
-    return Trainer(
+    trainer_class = TrickTrainer if isinstance(args, TrickArguments) else Trainer
+    return trainer_class(
         model=model,
         args=args,
         train_dataset=splits.get("train"),

@@ -1,10 +1,10 @@
-"""The Trainer of a classifier with what `TrickArguments` ask for."""
+"""The Trainer of texts or tokens with labels, with what `TrickArguments` ask for."""
 
 from __future__ import annotations
 
 import torch
 
-from ..models.layers import depths, repeated_layers
+from ..models.layers import depths, repeated_layers, set_dropout
 from ..run.checkpoints import checkpoints_of
 from ..run.errors import UserError, tell
 from .adversarial import FastGradientMethod
@@ -14,17 +14,19 @@ from .trainer import Trainer
 
 
 class TrickTrainer(Trainer):
-    """`Trainer` with adversarial steps, R-Drop, a learning rate for each layer, and the mean of checkpoints; without
-    the arguments that ask for them it is `Trainer`."""
+    """`Trainer` with adversarial steps, R-Drop, dropout, a learning rate for each layer, and the mean of checkpoints;
+    without the arguments that ask for them it is `Trainer`."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
+        if self.args.dropout is not None:
+            set_dropout(self.model, self.args.dropout)
         self.adversary: FastGradientMethod | None = None
         if self.args.adversarial:
             self.adversary = FastGradientMethod(self.model.get_input_embeddings(), self.args.adversarial_epsilon)
         if self.args.r_drop:
             self.compute_loss_func = r_drop_loss(self.compute_loss_func, self.args.r_drop)
-        self.checkpoints_to_average = getattr(self.args, "average_checkpoints", 0)  # lora.py has no such argument
+        self.checkpoints_to_average = getattr(self.args, "average_checkpoints", 0)  # of finetune.py alone
         refuse_what_cannot_be(self)
 
     def for_model(self, inputs):
