@@ -75,8 +75,8 @@ def draw_anew(model: PreTrainedModel, part: torch.nn.Module) -> None:
 
 
 def set_dropout(model: torch.nn.Module, probability: float) -> None:
-    """In every layer of this model, but not in front of adapters, which have a dropout of their own. Its config, which is
-    saved with it, keeps what it says."""
+    """In every layer of this model, but not in front of adapters, which have a dropout of their own. Its config, which
+    is saved with it, keeps what it says."""
     for name, module in model.named_modules():
         if isinstance(module, torch.nn.Dropout) and "lora_dropout" not in name:
             module.p = probability
