@@ -31,6 +31,7 @@ WIDTH = 4.2
 LETTERS = 9  # points
 SPACING = 1.3  # lines of labels, in their height
 NAME_WIDTH = 21  # characters, of a line in a name
+ISO_LINES = 6  # about
 
 Line = Sequence[tuple[float, float, float]]  # x, y, half of the interval
 
@@ -112,6 +113,29 @@ def spread(places: Sequence[float], least: float) -> list[float]:
 
 def lowest(group: Sequence[float], least: float) -> float:
     return float(np.mean(group)) - least * (len(group) - 1) / 2
+
+
+def contour_chart(
+    x: Mapping[float, str], y: Mapping[float, str], values: np.ndarray, title: str, x_label: str, y_label: str
+) -> str:
+    """Lines of equal values, each with its value, between the places (dots) where they were measured: `values` has
+    shape (len(y), len(x)), NaN where nothing was; `x` and `y` are places on the axes and their names."""
+    figure = Figure(figsize=(WIDTH, 3), layout="constrained")
+    axes = figure.subplots()
+    columns, rows = np.meshgrid(list(x), list(y))
+    measured = ~np.isnan(values)
+    axes.plot(columns[measured], rows[measured], linestyle="", marker="o", markersize=4, color=STYLES[1]["color"])
+    if np.nanmin(values) < np.nanmax(values):
+        shown = np.ma.masked_invalid(values)
+        lines = axes.contour(list(x), list(y), shown, levels=ISO_LINES, colors="black", linewidths=1)
+        axes.clabel(lines, fontsize=LETTERS - 1, inline_spacing=3)
+    for name_places, places in ((axes.set_xticks, x), (axes.set_yticks, y)):
+        name_places(list(places), list(places.values()))
+    axes.set_xlabel(x_label, fontsize=LETTERS)
+    axes.set_ylabel(y_label, fontsize=LETTERS)
+    axes.tick_params(labelsize=LETTERS)
+    axes.spines[["top", "right"]].set_visible(False)
+    return as_svg(figure, title)
 
 
 def difference_chart(panels: Mapping[str, Mapping[str, Mapping[str, Interval]]], title: str, x_label: str) -> str:

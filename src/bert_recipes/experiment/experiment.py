@@ -32,7 +32,8 @@ class Experiment(Setting):
         """`recipes` is the folder of the recipes that the runs call. Raises `UserError` where `output_dir` holds
         another experiment, or where the model or the rows are none that the questions can be put to."""
         super().__init__(args, model_args, data_args, recipes)
-        self.asked = choices("--experiments", args.experiments or ",".join(PLANS), PLANS)
+        asked_by_itself = [name for name, plan in PLANS.items() if args.full or plan.short]
+        self.asked = choices("--experiments", args.experiments or ",".join(asked_by_itself), PLANS)
         if "experiments" not in args.given and not self.own_titles and data_args.dataset_name not in SOURCES:
             self.leave_out_titles()
         check_model(self)
@@ -57,7 +58,8 @@ class Experiment(Setting):
 
     def plan(self) -> list[Run]:
         """Every run of the questions; where no trial has chosen a learning rate yet, at the first one to be tried."""
-        return [run for plan in self.plans for run in plan.runs(self)]
+        # Two questions may want the same run.
+        return list({run.file_name: run for plan in self.plans for run in plan.runs(self)}.values())
 
     def to_do(self) -> list[Run]:
         return [run for run in self.plan() if self.runs.result(run) is None or self.is_lost(run)]
