@@ -222,6 +222,10 @@ def test_every_config_runs_in_a_short_form(config, own_files, tiny_model):
     assert len(commands) == 2
     for number, (name, extra) in enumerate(commands):
         argv = ["--config", str(config), *extra.split(), *short(name), "--output_dir", str(own_files / f"out{number}")]
+        if name == "split":  # the second command goes on from the first
+            argv += ["--output_dir", str(own_files / "split"), "--model_name_or_path", str(tiny_model)]
+            assert {run["experiment"] for run in recipe(name).main(argv)} == {"labels", "learning_rate"}
+            continue
         if config.stem == "own_csv":
             argv += ["--encoding", "gb18030"]
         argv += ["--model_name_or_path", str(tiny_model)]

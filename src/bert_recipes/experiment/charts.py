@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from .intervals import Interval
 
@@ -31,7 +31,7 @@ WIDTH = 4.2
 LETTERS = 9  # points
 SPACING = 1.3  # lines of labels, in their height
 NAME_WIDTH = 21  # characters, of a line in a name
-ISO_LINES = 6  # about
+ISO_LINES, TICKS = 6, 5  # about
 
 Line = Sequence[tuple[float, float, float]]  # x, y, half of the interval
 
@@ -128,7 +128,11 @@ def contour_chart(
     if np.nanmin(values) < np.nanmax(values):
         shown = np.ma.masked_invalid(values)
         lines = axes.contour(list(x), list(y), shown, levels=ISO_LINES, colors="black", linewidths=1)
-        axes.clabel(lines, fontsize=LETTERS - 1, inline_spacing=3)
+        for letters in axes.clabel(lines, fontsize=LETTERS - 1, inline_spacing=3):
+            letters.set_clip_on(False)
+    for limit, places in ((axes.set_xlim, x), (axes.set_ylim, y)):  # with room for whole dots
+        low, high = min(places), max(places)
+        limit(low - 0.07 * (high - low), high + 0.07 * (high - low))
     for name_places, places in ((axes.set_xticks, x), (axes.set_yticks, y)):
         name_places(list(places), list(places.values()))
     axes.set_xlabel(x_label, fontsize=LETTERS)
@@ -165,6 +169,7 @@ def difference_chart(panels: Mapping[str, Mapping[str, Mapping[str, Interval]]],
         axes.tick_params(axis="y", length=0)
         axes.grid(alpha=0.3, axis="x")
         axes.spines[["top", "right", "left"]].set_visible(False)
+    all_axes[-1].xaxis.set_major_locator(MaxNLocator(TICKS))
     all_axes[-1].set_xlabel(x_label, fontsize=LETTERS)
     if len(names) > 1:
         figure.legend(shown.values(), shown, loc="outside lower left", fontsize=LETTERS, frameon=False)

@@ -90,10 +90,7 @@ def fine_tune(run: Run, output_dir: Path, log: Path, threads: int) -> Result:
     argv = [*run.argv, "--output_dir", str(output_dir), "--overwrite"]
     results = call_recipe(run.recipe, argv, log, threads)
     rows = pandas.read_csv(output_dir / "predictions.csv", dtype=str, keep_default_na=False)
-    if run.experiment in ("labels", "learning_rate"):
-        changes = measure_changes(argv)
-    else:
-        changes = {"weights_moved": {}}
+    changes = measure_changes(argv) if run.experiment in ("labels", "learning_rate") else {"weights_moved": {}}
     if run.experiment in ("nsp", "titles", "passes"):  # of the newspaper the rows count, for the bootstrap
         changes["rows_told_right"] = (rows["label"] == rows["prediction"]).astype(int).tolist()
     # Of passes over the training rows, these stand in the validation split's place.

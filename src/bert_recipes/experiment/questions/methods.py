@@ -58,13 +58,15 @@ def methods(results: list[Result], rows: int) -> Section | None:
 
 
 def beside_full_in_words(panels: Panels, start: str) -> str:
+    """At how many numbers of labels each method is behind, or ahead."""
     said = []
     for method, by_labels in panels[f"beside {METHOD_NAMES['full']}"].items():
         signs = [gap.sign for gap in by_labels.values()]
-        ahead = f" and ahead at {signs.count(1)}" if 1 in signs else ""
-        said.append(f"{method} is behind full fine-tuning at {signs.count(-1)}{ahead}")
-    tried = numbers_of_labels(by_labels)
-    return f"from {START_NAMES[start]}, of {tried}, {joined(said)}"
+        ahead = f", ahead at {signs.count(1)}" if 1 in signs else ""
+        behind = f"{signs.count(-1) or 'none'} of {numbers_of_labels(by_labels)}"
+        verb = "" if said else " is behind full fine-tuning"
+        said.append(f"{method}{verb} at {behind}{ahead}")
+    return f"from {START_NAMES[start]}, {joined(said)}"
 
 
 def panels_of(runs: list[Result], start: str | None) -> Panels:

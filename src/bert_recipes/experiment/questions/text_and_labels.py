@@ -21,6 +21,7 @@ from ..comparing import (
     labelled_rows,
     labels_in_words,
     of,
+    opening,
     the_pretraining,
 )
 from ..label_grid import Cell, plain_run, plan_with_rates, rate_of, with_seeds
@@ -96,7 +97,7 @@ def text_and_labels(results: list[Result], rows: int) -> Section | None:
     note = "The learning rate is that of the continued start for every number of passes above 0; the base has its own."
     limit = "One pretraining of each length: the intervals do not cover how two pretrainings differ."
     return Section(
-        "How much text is worth how many labels", f"{sentence}.", figure(values, places, list(found), rows),
+        "How much text is worth how many labels", f"{opening(sentence)}.", figure(values, places, list(found), rows),
         [table_of_accuracies(found, places), table_of_worth(worth, list(found), places)],
         [note, limit, *collapses_in_words(asked)], answers={"continued": sentence},
     )  # fmt: skip
@@ -159,14 +160,14 @@ def worth_in_labels(results: list[Result], kind: dict, count: int | str, rows: i
 def worth_in_words(passes: float, count: int | str, worth: Worth, rows: int) -> str:
     gain, more = worth
     how_many = "pass over the unlabelled text is" if passes == 1 else "passes over the unlabelled text are"
-    said, where = f"{passes:g} {how_many} worth", f"with {labelled_rows(count, rows)}"
+    said = f"with {labelled_rows(count, rows)}, {passes:g} {how_many} worth"
     if gain.sign == 0:
-        return f"{said} no number of labels {where}, for no difference in test accuracy was measured"
+        return f"{said} no number of labels: no difference in test accuracy was measured"
     if gain.sign < 0:
-        return f"{said} no number of labels {where}, for the test accuracy falls"
+        return f"{said} no number of labels: the test accuracy falls"
     if more is None:
-        return f"{said} more labels {where} than were tried: without them the test accuracy stays lower"
-    return f"{said} about {rounded(more)} more labels {where}"
+        return f"{said} more labels than were tried: the base model's test accuracy stays lower with all of them"
+    return f"{said} about {rounded(more)} more labels"
 
 
 def rounded(number: float) -> str:

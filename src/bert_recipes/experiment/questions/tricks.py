@@ -49,21 +49,22 @@ TRICKS = (
     Trick("r_drop", "R-Drop", "Liang et al. 2021, arXiv 2106.14448", "--r_drop 1.0 --dropout 0.1"),
     Trick("dropout", "dropout 0.1", "Srivastava et al. 2014, JMLR 15", "--dropout 0.1"),
     Trick(
-        "layer_decay", "layer-wise rates", "Howard & Ruder 2018, arXiv 1801.06146", "--layer_learning_rate_decay 0.9"
+        "layer_decay", "layer-wise learning rates", "Howard & Ruder 2018, arXiv 1801.06146",
+        "--layer_learning_rate_decay 0.9",
     ),
     Trick("smoothing", "label smoothing", "Szegedy et al. 2016, arXiv 1512.00567", "--label_smoothing_factor 0.1"),
-    Trick("freezing", "lower half frozen", "Lee et al. 2019, arXiv 1911.03090", "--freeze_layers {half}"),
+    Trick("freezing", "freezing the lower half", "Lee et al. 2019, arXiv 1911.03090", "--freeze_layers {half}"),
     Trick("mean_pooling", "mean pooling", "Reimers & Gurevych 2019, arXiv 1908.10084", "--pooling mean"),
     Trick(
-        "averaging", "checkpoints averaged", "Vaswani et al. 2017, arXiv 1706.03762",
+        "averaging", "averaging checkpoints", "Vaswani et al. 2017, arXiv 1706.03762",
         "--average_checkpoints 3 --save_strategy steps --save_steps {tenth}",
     ),
-    Trick("warmup", "longer warm-up", "Mosbach et al. 2021, arXiv 2006.04884", "--warmup_steps 0.2"),
-    Trick("top_layer", "top layer drawn anew", "Zhang et al. 2021, arXiv 2006.05987", "--reinitialize_layers 1"),
+    Trick("warmup", "a longer warm-up", "Mosbach et al. 2021, arXiv 2006.04884", "--warmup_steps 0.2"),
     Trick(
-        "whole_words", "whole words masked", "Cui et al. 2019, arXiv 1906.08101", pretraining="--whole_word_mask"
+        "top_layer", "re-initialising the top layer", "Zhang et al. 2021, arXiv 2006.05987", "--reinitialize_layers 1"
     ),
-    Trick("mask_30", "30 % masked", "Wettig et al. 2022, arXiv 2202.08005", pretraining="--mlm_probability 0.3"),
+    Trick("whole_words", "masking whole words", "Cui et al. 2019, arXiv 1906.08101", pretraining="--whole_word_mask"),
+    Trick("mask_30", "masking 30 %", "Wettig et al. 2022, arXiv 2202.08005", pretraining="--mlm_probability 0.3"),
 )  # fmt: skip
 TITLES = {trick.name: trick.title for trick in TRICKS}
 Differences = dict[int | str, dict[str, Difference]]  # number of labels -> name of a trick -> beside the plain run
