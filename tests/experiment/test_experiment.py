@@ -124,7 +124,8 @@ def test_an_own_file_without_titles_is_not_asked_about_the_newspapers(arguments,
     said = capsys.readouterr().out
     assert "train.jsonl has no title beside its text: nsp, titles and passes are left out" in said
     assert said.count("--experiments labels,nsp,titles,passes") == 1
-    assert an_experiment(tmp_path / "full", *words, "--full").asked == ["labels", "text", "ranks", "tricks"]
+    assert an_experiment(tmp_path / "full", *words, "--full").asked == ["labels", "ranks", "tricks"]
+    assert "text is left out: --experiments text: name two numbers of --label_counts or more" in capsys.readouterr().out
     asked = an_experiment(tmp_path / "asked", *words, "--experiments", "nsp,passes")
     assert asked.asked == ["nsp", "passes"] and "left out" not in capsys.readouterr().out
     assert corpora(asked)["task"].endswith("train.jsonl")

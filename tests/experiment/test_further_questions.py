@@ -5,11 +5,17 @@ from collections import Counter
 from functools import partial
 
 import pytest
+from conftest import ROOT
 from made_up_runs import every_question, labelled, pretrained, ranked, read_text, tricked, with_majority
 from small_experiments import an_experiment, read, split, write_rows
 
+from bert_recipes.arguments.data import LabelledDataArguments
+from bert_recipes.arguments.model import ModelArguments
+from bert_recipes.arguments.parse import parse
+from bert_recipes.arguments.split_arguments import SplitArguments
 from bert_recipes.experiment import label_grid
 from bert_recipes.experiment.answers import TOPICS, opening_answers
+from bert_recipes.experiment.experiment import Experiment
 from bert_recipes.experiment.intervals import paired_bootstrap
 from bert_recipes.experiment.kept_runs import Runs
 from bert_recipes.experiment.questions import ranks, starts, text_and_labels, tricks
@@ -103,7 +109,7 @@ def test_ranks_keep_their_scale_and_text_its_multiples_of_the_default(arguments,
     for run in runs:
         if run.experiment == "text":
             assert f"mlm-all-42-{run.passes}" in value(run.argv, "--model_name_or_path")
-    with pytest.raises(UserError, match="--experiments text needs two numbers of --label_counts or more"):
+    with pytest.raises(UserError, match="--experiments text: name two numbers of --label_counts or more"):
         planned(tmp_path / "one", *arguments, "--label_counts", "20", "--experiments", "text")
 
 
@@ -343,3 +349,33 @@ def test_a_start_that_adds_nothing_or_less_says_so(no_figures):
         f"{what} lowers the test accuracy of full fine-tuning at 1 of 1 number of labels (most with 100 labels: "
         "-0.0967 ± 0.0143)"
     )
+
+
+# --- the experiment with a full-size checkpoint ---
+
+FULL_SIZE = ROOT / "recipes" / "configs" / "split_bert_base_chinese.yaml"
+
+
+def parsed(folder, model: str) -> tuple:
+    argv = ["--config", str(FULL_SIZE), "--output_dir", str(folder / "split"), "--model_name_or_path", model]
+    return parse(ModelArguments, LabelledDataArguments, SplitArguments, argv=argv)
+
+
+def test_the_yaml_of_a_full_size_checkpoint_is_read(tmp_path, tiny_model):
+    _, data_args, args = parsed(tmp_path, str(tiny_model))
+    assert args.full and args.label_counts == [100, 500, 2000] and args.trial_labels == [2000]
+    assert (args.num_seeds, args.pretraining_epochs, args.workers) == (3, 3, 4)
+    assert data_args.dataset_name == "reviews"
+
+
+@pytest.mark.full
+def test_its_comment_counts_its_runs_and_their_tokens(tmp_path):
+    model_args, data_args, args = parsed(tmp_path, "bert-mini-zh")  # characters are tokens in both vocabularies
+    experiment = Experiment(args, model_args, data_args, recipes=ROOT / "recipes")
+    experiment.runs = Runs(experiment.folder)
+    runs = experiment.to_do()
+    measured = [run for run in runs if run.experiment in ("labels", "learning_rate") and run.recipe]
+    comment = re.sub(r"\n# ", " ", FULL_SIZE.read_text(encoding="utf-8"))
+    tokens = f"{round(sum(run.tokens for run in runs), -7) / 1e6:.0f} million tokens"
+    assert f"its {len(runs)} runs train on {tokens}" in comment
+    assert f"45 s for {len(measured)} of the runs" in comment

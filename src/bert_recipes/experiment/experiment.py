@@ -8,6 +8,7 @@ from pathlib import Path
 from ..arguments.data import LabelledDataArguments
 from ..arguments.model import ModelArguments
 from ..arguments.split_arguments import SplitArguments, choices
+from ..run.errors import UserError
 from ..run.output_folder import only_run_in
 from ..text.builtin_corpora import SOURCES
 from ..text.repeats import repeated_rows
@@ -38,7 +39,7 @@ class Experiment(Setting):
             self.leave_out_titles()
         check_model(self)
         for plan in self.plans:
-            plan.check(self)
+            self.check(plan)
         say_without_head(model_args)
         for note in repeated_rows(self.corpus, data_args.text_column_names):
             print(note, flush=True)
@@ -79,6 +80,16 @@ class Experiment(Setting):
             flush=True,
         )
         return seconds
+
+    def check(self, plan: Plan) -> None:
+        """Of what nobody has asked for by its name, the questions beyond the short form may be left out."""
+        try:
+            plan.check(self)
+        except UserError as error:
+            if plan.short or "experiments" in self.args.given:
+                raise
+            self.asked.remove(plan.name)
+            print(f"{plan.name} is left out: {error}", flush=True)
 
     def leave_out_titles(self) -> None:
         """Of a file with one text column nobody has asked what the newspaper's titles add."""

@@ -48,7 +48,7 @@ def counts(setting: Setting) -> list[int | str]:
 
 def check_counts(setting: Setting) -> None:
     if len(setting.args.label_counts) < 2:
-        raise UserError("--experiments text needs two numbers of --label_counts or more, such as 100,500")
+        raise UserError("--experiments text: name two numbers of --label_counts or more, such as 100,500")
 
 
 def cells(setting: Setting) -> list[Cell]:
