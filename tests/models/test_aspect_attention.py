@@ -12,7 +12,7 @@ from transformers import DistilBertConfig
 from bert_recipes.arguments.classifier import LoraArguments
 from bert_recipes.arguments.model import CheckpointArguments, ClassifierModelArguments, ModelArguments
 from bert_recipes.models.adapters import add_lora, save_lora
-from bert_recipes.models.aspect_attention import with_aspect_attention
+from bert_recipes.models.aspect_attention import AspectBertConfig
 from bert_recipes.models.classifiers import load_classifier, load_trained_classifier
 
 ASPECTS, TEXTS = ["酒店", "书"], ["房间很干净，服务也好，下次还来。", "纸张太差"]
@@ -78,5 +78,5 @@ def test_plain_transformers_refuses_it(tiny_model, tmp_path):
 
 def test_it_is_for_bert():
     assert "--aspect_attention is for BERT, and this model is of type distilbert" in refusal(
-        with_aspect_attention, DistilBertConfig()
+        AspectBertConfig.of, DistilBertConfig()
     )

@@ -37,7 +37,10 @@ CASES = {
         ),
         *("--eval_strategy", "steps", "--eval_steps", "1", "--save_strategy", "steps", "--save_steps", "1"),
     ],
-    "lora": ["--loss", "focal", "--class_weights", "balanced", "--threshold", "tuned", "--calibrate"],
+    "lora": [
+        *("--loss", "focal", "--class_weights", "balanced", "--threshold", "tuned", "--calibrate"),
+        *("--adversarial", "fgm", "--layer_learning_rate_decay", "0.8"),
+    ],
     "mlm_pretrain": ["--whole_word_mask", "--nsp"],
     "mlm_pretrain, streamed": ["--streaming", "--train_file", "train.txt", "--validation_file", "validation.txt"],
 }

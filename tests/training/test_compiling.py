@@ -13,7 +13,8 @@ from bert_recipes.arguments.mlm import MlmArguments
 from bert_recipes.arguments.model import ModelArguments
 from bert_recipes.models.adapters import add_lora, save_lora
 from bert_recipes.models.classifiers import load_classifier
-from bert_recipes.models.compiled_layers import compile_layers, repeated_layers
+from bert_recipes.models.compiled_layers import compile_layers
+from bert_recipes.models.layers import repeated_layers
 from bert_recipes.models.masked_lm import load_masked_lm
 from bert_recipes.run.errors import UserError
 from bert_recipes.training.assembling import classifier_trainer, masked_language_model_trainer

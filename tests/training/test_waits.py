@@ -12,11 +12,10 @@ from bert_recipes.arguments.data import ClassifierDataArguments, DataArguments
 from bert_recipes.arguments.mlm import MlmArguments
 from bert_recipes.arguments.model import ModelArguments
 from bert_recipes.arguments.ner import NerArguments, NerDataArguments
-from bert_recipes.models.classifiers import load_classifier
 from bert_recipes.models.masked_lm import load_masked_lm
 from bert_recipes.models.token_classifiers import load_token_classifier
 from bert_recipes.run.errors import UserError
-from bert_recipes.training.assembling import classifier_trainer, masked_language_model_trainer
+from bert_recipes.training.assembling import classifier_for, classifier_trainer, masked_language_model_trainer
 from bert_recipes.training.data import load_classification_data, load_pretraining_data
 from bert_recipes.training.entity_data import load_entity_data
 from bert_recipes.training.entity_trainer import entity_trainer
@@ -61,11 +60,12 @@ def trainer_of(stage, folder, model_args, **given):
         "per_device_train_batch_size": 8, **given,
     }  # fmt: skip
     limits = {"max_train_samples": 200, "max_eval_samples": 30}
-    if stage in ("finetune", "windows"):
-        args = FinetuneArguments(output_dir=str(folder), **given)
+    if stage in ("finetune", "tricks", "windows"):
+        tricks = {"adversarial": "fgm", "r_drop": 1.0, "dropout": 0.1} if stage == "tricks" else {}
+        args = FinetuneArguments(output_dir=str(folder), **tricks, **given)
         reading = {"max_length": 64, "long_text": "windows" if stage == "windows" else None}
         data = load_classification_data(model_args, ClassifierDataArguments(**reading, **limits), seed=1)
-        model = load_classifier(model_args, data.label_names, long_texts=data.long_texts)
+        model = classifier_for(data, model_args, args)
         return classifier_trainer(model, args, data.tokenizer, data.encoded)
     if stage == "ner":
         args = NerArguments(output_dir=str(folder), **given)
@@ -79,7 +79,7 @@ def trainer_of(stage, folder, model_args, **given):
 
 
 @pytest.mark.parametrize("accumulation", [1, 2])
-@pytest.mark.parametrize("stage", ["mlm", "packed", "nsp", "finetune", "windows", "ner"])
+@pytest.mark.parametrize("stage", ["mlm", "packed", "nsp", "finetune", "tricks", "windows", "ner"])
 def test_ten_steps_wait_for_nothing(tmp_path, tiny_model, stage, accumulation):
     model_args = ModelArguments(str(tiny_model))
     trainer = trainer_of(stage, tmp_path, model_args, use_cpu=True, gradient_accumulation_steps=accumulation)
@@ -102,7 +102,7 @@ def test_the_count_of_waits_finds_them():
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("stage", ["mlm", "packed", "nsp", "finetune", "windows"])
+@pytest.mark.parametrize("stage", ["mlm", "packed", "nsp", "finetune", "tricks", "windows"])
 def test_ten_steps_on_a_gpu_wait_for_nothing(tmp_path, tiny_model, stage):
     class Forbid(TrainerCallback):
         def on_step_end(self, args, state, control, **kwargs):

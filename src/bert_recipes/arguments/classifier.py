@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from ..run.errors import UserError
 from .adapters import LORA_LEARNING_RATE, AdapterArguments
 from .losses import LossArguments
+from .tricks import LayerArguments, TrickArguments
 
 # Scores to choose the best checkpoint by.
 OF_CLASSES, OF_NUMBERS = ("macro_f1", "accuracy", "macro_precision", "macro_recall"), ("pearson", "spearman")
 
 
 @dataclass
-class ClassifierArguments(LossArguments):
+class ClassifierArguments(TrickArguments, LossArguments):
     num_train_epochs: float | None = field(
         default=None, metadata={"help": "passes over the training rows; left out, 2, or more where they are few"}
     )
@@ -31,6 +32,8 @@ class ClassifierArguments(LossArguments):
         one with the highest Pearson correlation."""
         if regression and self.label_smoothing_factor:
             raise UserError("--label_smoothing_factor is for classes: a regression's numbers are not smoothed")
+        if regression and self.r_drop:
+            raise UserError("--r_drop compares the probabilities of classes, and a regression has none: leave it out")
         scores, others = (OF_NUMBERS, OF_CLASSES) if regression else (OF_CLASSES, OF_NUMBERS)
         if self.metric_for_best_model in others:
             if "metric_for_best_model" in getattr(self, "given", {}):
@@ -42,10 +45,8 @@ class ClassifierArguments(LossArguments):
 
 
 @dataclass
-class FinetuneArguments(ClassifierArguments):
+class FinetuneArguments(LayerArguments, ClassifierArguments):
     default_output_dir = "outputs/finetune"
-
-    freeze_encoder: bool = field(default=False, metadata={"help": "train the head and the pooler alone"})
 
 
 @dataclass

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..run.errors import UserError
+
 
 @dataclass
 class CheckpointArguments:
@@ -23,7 +25,15 @@ class ModelArguments(CheckpointArguments):
 
 @dataclass
 class ClassifierModelArguments(ModelArguments):
+    pooling: str = field(
+        default="cls",
+        metadata={"choices": ["cls", "mean"], "help": "mean: the classifier reads a text's mean in place of [CLS]"},
+    )
     aspect_attention: bool = field(
         default=False,
         metadata={"help": "one more layer, which attends from the first text of a pair, an aspect, to the second"},
     )
+
+    def __post_init__(self):
+        if self.aspect_attention and self.pooling == "mean":
+            raise UserError("--aspect_attention adds to what [CLS] gives, --pooling mean leaves [CLS] out: keep one")

@@ -28,6 +28,8 @@ FACTS_OF_RUN = (
     *("learning_rate", "lr_scheduler_type", "lr_scheduler_kwargs", "warmup_steps", "optim", "optim_args"),
     *("adam_beta1", "adam_beta2", "adam_epsilon", "weight_decay", "label_smoothing_factor"),
     *("loss", "class_weights", "focal_gamma"),
+    *("adversarial", "adversarial_epsilon", "r_drop", "layer_learning_rate_decay", "freeze_layers"),
+    "reinitialize_layers",
     *("seed", "data_seed", "train_sampling_strategy", "metric_for_best_model", "early_stopping_patience"),
 )
 UNTYPED = object()

@@ -20,7 +20,6 @@ from transformers import (
 from ..arguments.adapters import AdapterArguments
 from ..arguments.model import CheckpointArguments
 from ..run.errors import UserError
-from .aspect_attention import AspectBertConfig, AspectBertForSequenceClassification
 from .long_texts import save_filter
 from .pretrained import load_config, load_model
 from .tokenization import load_tokenizer
@@ -89,8 +88,6 @@ def load_adapted(
     folder = Path(model_args.model_name_or_path)
     base_args = base_of_adapter(folder, model_args)
     config = config_of_adapter(model_args)
-    if config.model_type == AspectBertConfig.model_type:  # its base is a BERT without the layer
-        auto_class = AspectBertForSequenceClassification
     # AutoPeftModel would want the label maps again.
     base, _ = load_model(auto_class, base_args, config=config)
     return PeftModel.from_pretrained(base, folder), load_tokenizer(model_args if is_whole(folder) else base_args)

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import torch
-from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
 from torch.nn import functional
-from transformers import AutoConfig, AutoModelForSequenceClassification, BertConfig, BertModel, PretrainedConfig
+from transformers import BertConfig, BertModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 from transformers.models.bert.modeling_bert import BertPreTrainedModel
 
-from ..run.errors import UserError
+from .bert_variants import BertVariantConfig, register
 
 
-class AspectBertConfig(BertConfig):
-    """A type of its own: transformers alone refuses such a model, where it would leave the layer out of a BERT."""
-
+class AspectBertConfig(BertVariantConfig):
     model_type = "bert_aspect_attention"
-
-    @classmethod
-    def get_config_dict(cls, *args, **kwargs):
-        # peft asks for the config of an adapter's base by this class: a BERT's is one without the layer.
-        config, rest = super().get_config_dict(*args, **kwargs)
-        return config | ({"model_type": cls.model_type} if config.get("model_type") == "bert" else {}), rest
+    argument = "--aspect_attention"
 
 
 class AspectAttention(torch.nn.Module):
@@ -88,16 +80,4 @@ class AspectBertForSequenceClassification(BertPreTrainedModel):
         )
 
 
-AutoConfig.register(AspectBertConfig.model_type, AspectBertConfig)
-AutoModelForSequenceClassification.register(AspectBertConfig, AspectBertForSequenceClassification)
-TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING[AspectBertConfig.model_type] = ["query", "value"]
-
-
-def with_aspect_attention(config: PretrainedConfig) -> AspectBertConfig:
-    """The config of the same encoder with the layer. Raises `UserError` where it is no BERT."""
-    if config.model_type not in (BertConfig.model_type, AspectBertConfig.model_type):
-        raise UserError(
-            f"--aspect_attention is for BERT, and this model is of type {config.model_type}: leave it out, the pair is "
-            "read by the encoder's own attention"
-        )
-    return AspectBertConfig.from_dict({**config.to_dict(), "model_type": AspectBertConfig.model_type})
+register(AspectBertForSequenceClassification)

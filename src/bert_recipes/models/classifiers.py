@@ -14,8 +14,11 @@ from ..arguments.problems import REGRESSION, SINGLE_LABEL
 from ..run.errors import UserError, shorten
 from ..text.long_texts import TRUNCATED, LongTexts
 from .adapters import is_adapter, load_adapted
-from .aspect_attention import AspectBertForSequenceClassification, with_aspect_attention
+from .aspect_attention import AspectBertConfig
+from .bert_variants import BertVariantConfig
+from .layers import draw_anew
 from .long_texts import set_long_texts, trained_long_texts
+from .mean_pooling import MeanPoolingBertConfig
 from .pretrained import HEAD, load_config, load_model, new_parts, say_what_is_new, with_names_of_today
 from .tokenization import load_tokenizer
 
@@ -36,7 +39,7 @@ def load_classifier(
     order). `freeze_encoder` leaves the head and the pooler to train, and nothing else. Raises `UserError` where nothing
     is to `train` and the head would be new.
     """
-    name, aspect_attention = model_args.model_name_or_path, getattr(model_args, "aspect_attention", False)
+    name, variant = model_args.model_name_or_path, variant_asked_for(model_args)
     labels = {
         "id2label": dict(enumerate(label_names)),
         "label2id": {label: index for index, label in enumerate(label_names)},
@@ -44,14 +47,12 @@ def load_classifier(
     }
     if model_args.from_scratch:
         config = load_config(model_args, **labels)
-        if aspect_attention:
-            config = with_aspect_attention(config)
+        config = variant.of(config) if variant else config
         model = with_names_of_today(AutoModelForSequenceClassification.from_config(config, dtype=torch.float32))
     else:
-        if aspect_attention:
-            labels = {"config": with_aspect_attention(load_config(model_args, **labels))}
-        auto_class = AspectBertForSequenceClassification if aspect_attention else AutoModelForSequenceClassification
-        model, loading = load_model(auto_class, model_args, **labels)
+        if variant:
+            labels = {"config": variant.of(load_config(model_args, **labels))}
+        model, loading = load_model(AutoModelForSequenceClassification, model_args, **labels)
         head = f"head for the labels {shorten(label_names)}"
         new = new_parts(model, loading, head)
         if trained_labels(load_config(model_args), problem_type) != list(label_names) and head not in new:
@@ -67,6 +68,12 @@ def load_classifier(
         for parameter_name, parameter in model.base_model.named_parameters():
             parameter.requires_grad = parameter_name.startswith("pooler.")
     return set_long_texts(model, long_texts)
+
+
+def variant_asked_for(model_args: ModelArguments) -> type[BertVariantConfig] | None:
+    if getattr(model_args, "aspect_attention", False):
+        return AspectBertConfig
+    return MeanPoolingBertConfig if getattr(model_args, "pooling", "cls") == "mean" else None
 
 
 def trained_labels(config: PretrainedConfig, problem_type: str) -> list[str] | None:
@@ -104,10 +111,7 @@ def renew_head(model: PreTrainedModel) -> None:
     """Draw the head anew: one that was fine-tuned on other labels means nothing here, even where its size fits."""
     for name, module in model.named_children():
         if name != model.base_model_prefix:
-            for part in module.modules():
-                for parameter in part.parameters(recurse=False):
-                    parameter._is_hf_initialized = False  # else transformers leaves a loaded weight as it is
-                model._init_weights(part)
+            draw_anew(model, module)
 
 
 def load_trained_classifier(model_args: CheckpointArguments) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from ..run.errors import UserError
+from .layers import repeated_layers
 
 
 def compile_layers(model: torch.nn.Module, backend: str, mode: str | None = None, one_shape: bool = False) -> int:
@@ -21,15 +22,6 @@ def compile_layers(model: torch.nn.Module, backend: str, mode: str | None = None
     for layer in layers:
         layer.compile(backend=backend, mode=mode, dynamic=None if one_shape else True)
     return len(layers)
-
-
-def repeated_layers(model: torch.nn.Module) -> list[torch.nn.Module]:
-    """The longest part of a model in layers of one class: the list with the most weights."""
-    lists = [list(module) for module in model.modules() if isinstance(module, torch.nn.ModuleList)]
-    alike = [layers for layers in lists if len({type(layer) for layer in layers}) == 1]
-    return max(
-        alike, key=lambda layers: sum(weight.numel() for layer in layers for weight in layer.parameters()), default=[]
-    )
 
 
 def compiling_seconds() -> float:

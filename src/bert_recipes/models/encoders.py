@@ -10,6 +10,7 @@ from transformers import AutoModel, PretrainedConfig, PreTrainedModel, PreTraine
 from ..arguments.embed import CLS, MEAN, MEAN_LAST4, EmbedArguments
 from ..arguments.model import CheckpointArguments, ModelArguments
 from ..run.errors import UserError
+from .layers import set_dropout
 from .pretrained import load_config, load_model, with_names_of_today
 from .tokenization import load_tokenizer, readable_length
 
@@ -41,9 +42,7 @@ def load_to_contrast(
         model.pooler, tokenizer = None, load_tokenizer(model_args)
     else:
         model, tokenizer = load_encoder(model_args)
-    for module in model.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = dropout
+    set_dropout(model, dropout)
     if getattr(model, "pooler", None) is not None:
         model.pooler.requires_grad_(False)
     tokenizer.padding_side = "right"  # `cls` is the first token

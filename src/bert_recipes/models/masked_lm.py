@@ -18,6 +18,7 @@ from ..arguments.model import ModelArguments
 from ..run.errors import UserError
 from ..text.masking import MaskedChunks
 from ..text.streaming import StreamedChunks
+from .layers import set_dropout
 from .pretrained import load_config, load_model, new_parts, say_what_is_new, with_names_of_today
 from .sparse_head import sparse_head
 from .starting_weights import attend_to_neighbours, guess_by_frequency
@@ -50,9 +51,7 @@ def load_masked_lm(
         say_what_is_new(new_parts(model, loading, MASKED_LM_HEAD), model_args.model_name_or_path)
         if not nsp and any("pooler" in key for key in loading["unexpected_keys"]):
             carry_pooler(model, model_args)
-    for module in model.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = dropout
+    set_dropout(model, dropout)
     return sparse_head(model)
 
 

@@ -13,8 +13,10 @@ from ..arguments.mlm import MlmArguments
 from ..arguments.model import ModelArguments
 from ..arguments.problems import REGRESSION
 from ..arguments.recipe import RecipeArguments
+from ..arguments.tricks import TrickArguments
 from ..models.adapters import last_projection
 from ..models.classifiers import load_classifier
+from ..models.layers import freeze_lower_layers, renew_upper_layers, set_dropout
 from ..models.long_texts import NUM_TEXT_COLUMNS
 from ..models.starting_weights import guess_the_mean
 from ..text.collating import MaskedLanguageModelCollator
@@ -27,15 +29,22 @@ from .metrics import classification_metrics, masked_language_model_metrics, regr
 from .packing import choose_packing
 from .trainer import Trainer
 from .training_length import choose_length
+from .tricks import TrickTrainer
 
 
 def classifier_for(
     data: ClassificationData, model_args: ModelArguments, args: FinetuneArguments | LoraArguments
 ) -> PreTrainedModel:
-    """`load_classifier` for these data. Its config notes how many text columns it reads, which predict.py checks."""
+    """`load_classifier` for these data, with the layers and the dropout that the arguments ask for. Its config notes
+    how many text columns it reads, which predict.py checks."""
     frozen = getattr(args, "freeze_encoder", False)
     model = load_classifier(model_args, data.label_names, data.problem_type, frozen, args.do_train, data.long_texts)
     setattr(model.config, NUM_TEXT_COLUMNS, len(data.text_columns))
+    if args.dropout is not None:
+        set_dropout(model, args.dropout)
+    if args.do_train and isinstance(args, FinetuneArguments):
+        renew_upper_layers(model, args.reinitialize_layers)
+        freeze_lower_layers(model, args.freeze_layers)
     return model
 
 
@@ -60,7 +69,8 @@ def classifier_trainer(
         choose_length(args, len(splits["train"]))
     if splits and args.do_train and regression:
         guess_the_mean(model, splits["train"].labels)
-    return Trainer(
+    trainer_class = TrickTrainer if isinstance(args, TrickArguments) else Trainer
+    return trainer_class(
         model=model,
         args=args,
         train_dataset=splits.get("train"),

@@ -15,7 +15,7 @@ from ..arguments.long_texts import ENCODER, LEARNED, SELECT, TRUNCATE, WINDOWS
 from ..arguments.mlm import MlmArguments
 from ..arguments.model import ModelArguments
 from ..arguments.problems import MULTI_LABEL, REGRESSION, SINGLE_LABEL
-from ..models.aspect_attention import AspectBertConfig, with_aspect_attention
+from ..models.aspect_attention import AspectBertConfig
 from ..models.classifiers import names_as_trained, trained_labels
 from ..models.long_texts import check_text_columns, selecting_by_encoder, trained_long_texts
 from ..models.pretrained import load_config
@@ -123,7 +123,7 @@ def choose_long_texts(
 
 
 def check_aspect_attention(config: PretrainedConfig, data_args: LabelledDataArguments, long_texts: LongTexts) -> None:
-    with_aspect_attention(config)
+    AspectBertConfig.of(config)
     if len(data_args.text_column_names) == 1:
         raise UserError(
             f"--aspect_attention looks from an aspect to a text, and --text_columns {data_args.text_columns} has no "
