@@ -20,6 +20,7 @@ from bert_recipes.experiment.intervals import paired_bootstrap
 from bert_recipes.experiment.kept_runs import Runs
 from bert_recipes.experiment.questions import ranks, starts, text_and_labels, tricks
 from bert_recipes.experiment.questions.all import QUESTIONS
+from bert_recipes.experiment.recipe_flags import pretraining_run
 from bert_recipes.experiment.runs import Run, write_json
 from bert_recipes.run.errors import UserError
 from bert_recipes.text.builtin_corpora import load_builtin
@@ -187,6 +188,21 @@ def test_text_and_ranks_are_measured_for_real(arguments, tmp_path):
     assert sizes == sorted(set(sizes))
     assert all(0 <= run["validation_accuracy"] <= 1 for run in results if run["experiment"] in ("text", "ranks"))
     assert ">LoRA&#x27;s rank<" in (tmp_path / "split" / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.full
+def test_every_trick_trains(arguments, tmp_path):
+    experiment = an_experiment(tmp_path / "split", *arguments, "--starts", "continued", "--experiments", "tricks")
+    experiment.runs = Runs(experiment.folder)
+    runs = [run for run in tricks.trick_runs(experiment) if run.experiment != "labels" and not run.seed % 42]
+    results = experiment.do([pretraining_run(experiment), *runs])
+    by_trick = {run["variant"]: run for run in results if run["experiment"] == "tricks"}
+    assert list(by_trick) == [trick.name for trick in tricks.TRICKS]
+    assert all(0 <= run["test_accuracy"] <= 1 for run in by_trick.values())
+    # Half of two layers and the embeddings stand still.
+    assert by_trick["freezing"]["trained_parameters"] < by_trick["fgm"]["trained_parameters"]
+    log = experiment.runs.log(runs[-1]).parent / "tricks-continued-full-30-0-8.1e-05-averaging.txt"
+    assert "checkpoint" in log.read_text(encoding="utf-8")
 
 
 # --- what they say ---
