@@ -17,6 +17,7 @@ from bert_recipes.arguments.model import CheckpointArguments, ClassifierModelArg
 from bert_recipes.arguments.parse import parse
 from bert_recipes.models.adapters import add_lora
 from bert_recipes.models.classifiers import load_classifier, load_trained_classifier
+from bert_recipes.text.masking import IGNORED
 from bert_recipes.training.adversarial import perturbation
 from bert_recipes.training.assembling import classifier_for, classifier_trainer
 from bert_recipes.training.averaging import mean_of_checkpoints
@@ -99,7 +100,12 @@ def test_r_drop_is_the_mean_of_two_passes_and_their_divergence():
     torch.testing.assert_close(loss({"logits": first}, labels), functional.cross_entropy(first, labels))
     p, q = (torch.stack((part.sigmoid(), 1 - part.sigmoid()), -1) for part in (first, second))
     each = ((p - q) * (p.log() - q.log())).sum() / 2
-    torch.testing.assert_close(divergence(first, second, several=True), each)
+    torch.testing.assert_close(divergence(first, second, torch.zeros(4, 3)), each)
+    tokens = torch.tensor([[1, IGNORED], [2, 0]])
+    p, q = (part.view(2, 2, 3).log_softmax(-1) for part in (first, second))
+    of_tokens = ((p.exp() - q.exp()) * (p - q)).sum(-1) / 2
+    expected = of_tokens.sum() - of_tokens[0, 1]
+    torch.testing.assert_close(divergence(first.view(2, 2, 3), second.view(2, 2, 3), tokens), expected)
 
 
 def test_r_drop_trains_on_every_row_twice_and_scores_it_once(trainer_for):
@@ -207,7 +213,7 @@ def test_plain_transformers_refuses_a_model_that_reads_the_mean(tiny_model, tmp_
         (["--reinitialize_layers", "3"], "--reinitialize_layers 3: BertForSequenceClassification has 2 layers"),
         (["--freeze_encoder", "--freeze_layers", "1"], "--freeze_encoder trains no layer at all: leave it out, or"),
         (["--average_checkpoints", "1"], "--average_checkpoints 1: one checkpoint is its own mean, name 2 or more"),
-        (["--average_checkpoints", "2", "--save_strategy", "no"], "--save_strategy no leaves no checkpoint"),
+        (["--average_checkpoints", "2", "--save_strategy", "no"], "--save_strategy no leaves none"),
         (["--average_checkpoints", "2", "--early_stopping_patience", "1"], "ends with a mean"),
     ],
 )

@@ -7,7 +7,8 @@ import torch
 from torch.nn import functional
 from transformers.utils import ModelOutput
 
-from .losses import LossFunction
+from ..text.masking import IGNORED
+from .losses import LossFunction, at_least_one
 
 
 def twice(inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -28,16 +29,20 @@ def r_drop_loss(loss: LossFunction, weight: float) -> LossFunction:
             return loss(outputs, labels, num_items_in_batch)
         first, second = logits.float().chunk(2)
         of_labels = sum(loss({"logits": part}, labels, num_items_in_batch) for part in (first, second)) / 2
-        count = labels.numel() if num_items_in_batch is None else num_items_in_batch
-        return of_labels + weight * divergence(first, second, several=labels.ndim == 2) / count
+        count = at_least_one((labels != IGNORED).sum() if num_items_in_batch is None else num_items_in_batch)
+        return of_labels + weight * divergence(first, second, labels) / count
 
     return both
 
 
-def divergence(first: torch.Tensor, second: torch.Tensor, several: bool) -> torch.Tensor:
-    """The mean of both Kullback-Leibler divergences between two answers, logits of shape (rows, classes), summed over
-    the rows; where a row may have `several` labels, each is a decision between two."""
-    if several:
+def divergence(first: torch.Tensor, second: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """The mean of both Kullback-Leibler divergences between two answers, summed over the labels that count.
+
+    Logits of shape (rows, classes) and labels of shape (rows,); of tokens (rows, length, classes) and (rows, length).
+    Of float labels, shape (rows, classes), each is a decision between two.
+    """
+    if labels.is_floating_point():
         first, second = (torch.stack((logits, torch.zeros_like(logits)), -1) for logits in (first, second))
     first, second = functional.log_softmax(first, -1), functional.log_softmax(second, -1)
-    return ((first.exp() - second.exp()) * (first - second)).sum() / 2
+    of_labels = ((first.exp() - second.exp()) * (first - second)).sum(-1)
+    return (of_labels * (labels != IGNORED)).sum() / 2
