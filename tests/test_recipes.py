@@ -17,6 +17,8 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer, BertConfig, pipeline
 
 from bert_recipes.arguments.data import DataArguments, LabelledDataArguments
+from bert_recipes.arguments.split_arguments import RECIPES as RECIPES_OF_SPLIT
+from bert_recipes.experiment import label_grid
 from bert_recipes.models import tokenization
 from bert_recipes.results.baseline import score_majority
 from bert_recipes.results.reporting import without_tokens
@@ -25,7 +27,10 @@ from bert_recipes.text.corpora import load_corpus
 from bert_recipes.text.documents import load_documents
 
 RECIPES = sorted((ROOT / "recipes").glob("*.py"))
-CONFIGS = sorted((ROOT / "recipes" / "configs").glob("*.yaml"))
+CONFIGS = [
+    pytest.param(path, marks=pytest.mark.full if path.stem.startswith("split") else ())
+    for path in sorted((ROOT / "recipes" / "configs").glob("*.yaml"))
+]
 SCORED = {"mlm_pretrain": {"eval_perplexity"}, "ner": {"test_f1", "test_recall"}}  # of a run; else a classifier's
 CLASSIFIER_FILES = {
     *("model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json", "README.md"),
@@ -215,13 +220,19 @@ def own_files(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
-def test_every_config_runs_in_a_short_form(config, own_files, tiny_model):
+def test_every_config_runs_in_a_short_form(config, own_files, tiny_model, monkeypatch):
     """With every recipe that its opening comment names, and a tiny model in the place of its own."""
     opening = config.read_text().split("\n\n")[0]
     commands = re.findall(rf"accelerate launch recipes/(\w+)\.py --config recipes/configs/{config.name}(.*)", opening)
     assert len(commands) == 2
     for number, (name, extra) in enumerate(commands):
         argv = ["--config", str(config), *extra.split(), *short(name), "--output_dir", str(own_files / f"out{number}")]
+        if name == "split":  # the second command asks what the short form of the first one does
+            argv += ["--methods", "full", "--output_dir", str(own_files / "split")]
+            argv += ["--model_name_or_path", str(tiny_model)]
+            monkeypatch.setattr(label_grid, "RECIPES", {"full": (*RECIPES_OF_SPLIT["full"][:-1], (1,))})
+            assert len(recipe(name).main(argv)) == 3  # a trial, which is a run too, and the second seed's run
+            break
         if config.stem == "own_csv":
             argv += ["--encoding", "gb18030"]
         argv += ["--model_name_or_path", str(tiny_model)]

@@ -4,6 +4,7 @@ import html
 import json
 import re
 import shutil
+from collections import Counter
 
 import pytest
 from conftest import ROOT
@@ -106,14 +107,14 @@ def test_each_start_and_method_has_the_rate_that_validation_liked_best(experimen
 def test_equal_accuracies_are_told_apart_by_the_loss_where_it_was_kept(arguments, tmp_path):
     experiment = an_experiment(tmp_path / "split", *arguments, "--starts", "base", "--methods", "full")
     experiment.runs = Runs(experiment.folder)
-    trials = label_grid.trials(experiment, 20)
+    trials = label_grid.trials(experiment, label_grid.grid(experiment))
     for losses, chosen in (([0.7, 0.5, 0.6], 1), ([None, None, None], 0)):  # old results have none: the first
         experiment.runs.results = [
             {**trial.name, "arguments": list(trial.argv), "validation_accuracy": 0.6733}
             | ({} if loss is None else {"validation_loss": loss})
             for trial, loss in zip(trials, losses, strict=True)
         ]
-        assert label_grid.rates(experiment, 20) == {("base", "full"): trials[chosen].learning_rate}
+        assert label_grid.rate_of(experiment, ("base", "full", 20)) == trials[chosen].learning_rate
 
 
 def test_an_own_file_without_titles_is_not_asked_about_the_newspapers(arguments, tmp_path, capsys):
@@ -123,12 +124,16 @@ def test_an_own_file_without_titles_is_not_asked_about_the_newspapers(arguments,
     said = capsys.readouterr().out
     assert "train.jsonl has no title beside its text: nsp, titles and passes are left out" in said
     assert said.count("--experiments labels,nsp,titles,passes") == 1
+    assert an_experiment(tmp_path / "full", *words, "--full").asked == ["labels", "ranks", "tricks"]
+    assert "text is left out: --experiments text: name two numbers of --label_counts or more" in capsys.readouterr().out
     asked = an_experiment(tmp_path / "asked", *words, "--experiments", "nsp,passes")
     assert asked.asked == ["nsp", "passes"] and "left out" not in capsys.readouterr().out
     assert corpora(asked)["task"].endswith("train.jsonl")
     assert corpora(asked)["titles"] == "peoples_daily_titles, the built-in corpus"
     built_in = an_experiment(tmp_path / "built_in", "--label_counts", "20")
     assert built_in.asked == ["labels", "nsp", "titles", "passes"]
+    everything = an_experiment(tmp_path / "everything", "--full")
+    assert everything.asked == ["labels", "text", "ranks", "tricks", "nsp", "titles", "passes"]
 
 
 def test_the_plan_has_every_run(arguments, tmp_path, experiment, capsys):
@@ -201,7 +206,7 @@ def test_a_seed_gives_one_result_and_a_stopped_experiment_goes_on(experiment, ar
         (["--trial_labels", "0"], "--trial_labels 0: must be numbers above 0, or all"),
         (["--from_scratch"], "random weights are one of --starts already"),
         (["--num_seeds", "1"], "--num_seeds 1: an interval needs 2 or more"),
-        (["--experiments", "lables"], "--experiments lables: must be of labels, nsp, titles, passes"),
+        (["--experiments", "lables"], "--experiments lables: must be of labels, text, ranks, tricks, nsp"),
         (["--long_text", "windows"], "unknown argument --long_text"),
         (["--workers", "0"], "--workers 0: must be 1 or more"),
     ],
@@ -238,7 +243,7 @@ def test_a_model_or_labels_that_no_question_can_be_put_to(arguments, tmp_path, t
 
 @pytest.mark.full
 def test_a_model_without_its_head_has_no_loss_to_forget(arguments, tmp_path, tiny_model, tokenizer, capfd, monkeypatch):
-    one_rate = {method: (*kind, (1,)) for method, (*kind, _) in RECIPES.items()}
+    one_rate = {method: (*kind, (1, 1, 1)) for method, (*kind, _) in RECIPES.items()}
     monkeypatch.setattr(label_grid, "RECIPES", one_rate)
     BertModel.from_pretrained(tiny_model).save_pretrained(tmp_path / "encoder")
     tokenizer.save_pretrained(tmp_path / "encoder")
@@ -327,10 +332,10 @@ def test_the_experiment_of_docs_split_goes_on_and_was_measured_as_its_page_says(
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
     for name in ("experiment.json", "results.json"):
         shutil.copy(ROOT / "docs" / "split" / name, tmp_path)
-    experiment = an_experiment(tmp_path, "--full")
+    experiment = an_experiment(tmp_path, "--full", "--experiments", "labels,nsp,titles,passes")
     experiment.runs = Runs(experiment.folder)
-    # All is there but the weights of the pretrainings.
-    assert {run.experiment for run in experiment.to_do()} == {"pretraining"} and len(experiment.to_do()) == 3
+    # All is there but the weights of the pretrainings, and the lowest and the highest learning rate: three were tried.
+    assert Counter(run.experiment for run in experiment.to_do()) == {"pretraining": 3, "learning_rate": 9 * 2 * 2}
     page = (ROOT / "docs" / "split" / "report.html").read_text(encoding="utf-8")
     said = {name: html.unescape(value) for name, value in re.findall("<dt>(.*?)</dt><dd>(.*?)</dd>", page)}
     assert facts(experiment) == said

@@ -13,11 +13,13 @@ from .classifier import FinetuneArguments, LoraArguments
 
 STARTS = ("random", "base", "continued")
 METHODS = ("full", "lora", "head_only", "tfidf")
-# method -> recipe and its flags, the arguments that hold the recipe's own learning rate, and the multiples of it tried.
+# method -> recipe and its flags, the arguments that hold the recipe's own learning rate, and the multiples of it tried:
+# with --full all five. Of the three in the middle, which the short form tries, random weights took the lowest and
+# the base model the highest.
 RECIPES = {
-    "full": ("finetune.py", [], FinetuneArguments, (0.3, 1, 3)),
-    "lora": ("lora.py", [], LoraArguments, (0.3, 1, 3)),
-    "head_only": ("finetune.py", ["--freeze_encoder"], FinetuneArguments, (3, 10, 30)),
+    "full": ("finetune.py", [], FinetuneArguments, (0.1, 0.3, 1, 3, 10)),
+    "lora": ("lora.py", [], LoraArguments, (0.1, 0.3, 1, 3, 10)),
+    "head_only": ("finetune.py", ["--freeze_encoder"], FinetuneArguments, (1, 3, 10, 30, 100)),
 }
 # Of an argument that is not given: in the short form, and with --full.
 SIZES = {
@@ -43,7 +45,11 @@ class SplitArguments:
     )
     full: bool = field(default=False, metadata={"help": "the whole grid, on whole texts and all rows: hours"})
     experiments: str | None = field(
-        default=None, metadata={"help": "questions to answer: all of labels,nsp,titles,passes unless you name some"}
+        default=None,
+        metadata={
+            "help": "questions to answer: labels,nsp,titles,passes, or with --full text,ranks,tricks too, unless you "
+            "name some"
+        },
     )
     starts: str = field(default="random,base,continued", metadata={"help": "weights that fine-tuning starts from"})
     methods: str = field(default="full,lora,head_only,tfidf", metadata={"help": "what moves while it fine-tunes"})

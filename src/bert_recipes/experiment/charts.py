@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from .intervals import Interval
 
@@ -31,6 +31,7 @@ WIDTH = 4.2
 LETTERS = 9  # points
 SPACING = 1.3  # lines of labels, in their height
 NAME_WIDTH = 21  # characters, of a line in a name
+ISO_LINES, TICKS = 6, 5  # about
 
 Line = Sequence[tuple[float, float, float]]  # x, y, half of the interval
 
@@ -114,6 +115,33 @@ def lowest(group: Sequence[float], least: float) -> float:
     return float(np.mean(group)) - least * (len(group) - 1) / 2
 
 
+def contour_chart(
+    x: Mapping[float, str], y: Mapping[float, str], values: np.ndarray, title: str, x_label: str, y_label: str
+) -> str:
+    """Lines of equal values, each with its value, between the places (dots) where they were measured: `values` has
+    shape (len(y), len(x)), NaN where nothing was; `x` and `y` are places on the axes and their names."""
+    figure = Figure(figsize=(WIDTH, 3), layout="constrained")
+    axes = figure.subplots()
+    columns, rows = np.meshgrid(list(x), list(y))
+    measured = ~np.isnan(values)
+    axes.plot(columns[measured], rows[measured], linestyle="", marker="o", markersize=4, color=STYLES[1]["color"])
+    if np.nanmin(values) < np.nanmax(values):
+        shown = np.ma.masked_invalid(values)
+        lines = axes.contour(list(x), list(y), shown, levels=ISO_LINES, colors="black", linewidths=1)
+        for letters in axes.clabel(lines, fontsize=LETTERS - 1, inline_spacing=3):
+            letters.set_clip_on(False)
+    for limit, places in ((axes.set_xlim, x), (axes.set_ylim, y)):  # with room for whole dots
+        low, high = min(places), max(places)
+        limit(low - 0.07 * (high - low), high + 0.07 * (high - low))
+    for name_places, places in ((axes.set_xticks, x), (axes.set_yticks, y)):
+        name_places(list(places), list(places.values()))
+    axes.set_xlabel(x_label, fontsize=LETTERS)
+    axes.set_ylabel(y_label, fontsize=LETTERS)
+    axes.tick_params(labelsize=LETTERS)
+    axes.spines[["top", "right"]].set_visible(False)
+    return as_svg(figure, title)
+
+
 def difference_chart(panels: Mapping[str, Mapping[str, Mapping[str, Interval]]], title: str, x_label: str) -> str:
     """Points with their intervals beside a line at zero, filled where the interval leaves zero out: panel -> series ->
     row -> difference. Panels stand below each other and share their axis."""
@@ -141,6 +169,7 @@ def difference_chart(panels: Mapping[str, Mapping[str, Mapping[str, Interval]]],
         axes.tick_params(axis="y", length=0)
         axes.grid(alpha=0.3, axis="x")
         axes.spines[["top", "right", "left"]].set_visible(False)
+    all_axes[-1].xaxis.set_major_locator(MaxNLocator(TICKS))
     all_axes[-1].set_xlabel(x_label, fontsize=LETTERS)
     if len(names) > 1:
         figure.legend(shown.values(), shown, loc="outside lower left", fontsize=LETTERS, frameon=False)

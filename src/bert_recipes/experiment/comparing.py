@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from ..arguments.split_arguments import STARTS
 from .intervals import Interval, mean_and_interval, paired_difference
 from .runs import Result
 
@@ -39,8 +40,19 @@ def distinct(results: Iterable[Result], name: str) -> list:
     return sorted(values, key=as_number) if any(isinstance(value, (int, float)) for value in values) else values
 
 
+def last_start(results: Iterable[Result]) -> str | None:
+    """The start with most pretraining that they have."""
+    found = {run["start"] for run in results}
+    return next((start for start in reversed(STARTS) if start in found), None)
+
+
 def as_number(count: float | str) -> float:
     return math.inf if count == "all" else count
+
+
+def the_pretraining(results: list[Result]) -> list[Result]:
+    """That of the continued start: the task's text, as many passes as asked, no trick."""
+    return of(results, experiment="pretraining", method="mlm", columns=None, passes=None, variant=None)
 
 
 def merit(trial: Result) -> tuple[float, float]:
@@ -163,8 +175,16 @@ def labels_in_words(count: int | str) -> str:
     return f"{count if count == 'all' else f'{count:,}'} labels"
 
 
+def numbers_of_labels(counts: Collection[int | str]) -> str:
+    return f"{len(counts)} number{'s' if len(counts) > 1 else ''} of labels"
+
+
 def labelled_rows(count: int | str, rows: int) -> str:
     return f"all {rows:,} labelled rows" if count == "all" else f"{count:,} labelled rows"
+
+
+def joined(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def opening(name: str) -> str:

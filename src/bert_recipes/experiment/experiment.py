@@ -8,7 +8,7 @@ from pathlib import Path
 from ..arguments.data import LabelledDataArguments
 from ..arguments.model import ModelArguments
 from ..arguments.split_arguments import SplitArguments, choices
-from ..run.errors import counted
+from ..run.errors import UserError, counted
 from ..run.output_folder import only_run_in
 from ..text.builtin_corpora import SOURCES
 from ..text.repeats import repeated_rows
@@ -33,12 +33,13 @@ class Experiment(Setting):
         """`recipes` is the folder of the recipes that the runs call. Raises `UserError` where `output_dir` holds
         another experiment, or where the model or the rows are none that the questions can be put to."""
         super().__init__(args, model_args, data_args, recipes)
-        self.asked = choices("--experiments", args.experiments or ",".join(PLANS), PLANS)
+        asked_by_itself = [name for name, plan in PLANS.items() if args.full or plan.short]
+        self.asked = choices("--experiments", args.experiments or ",".join(asked_by_itself), PLANS)
         if "experiments" not in args.given and not self.own_titles and data_args.dataset_name not in SOURCES:
             self.leave_out_titles()
         check_model(self)
         for plan in self.plans:
-            plan.check(self)
+            self.check(plan)
         say_without_head(model_args)
         for note in repeated_rows(self.corpus, data_args.text_column_names):
             print(note, flush=True)
@@ -58,7 +59,8 @@ class Experiment(Setting):
 
     def plan(self) -> list[Run]:
         """Every run of the questions; where no trial has chosen a learning rate yet, at the first one to be tried."""
-        return [run for plan in self.plans for run in plan.runs(self)]
+        # Two questions may want the same run.
+        return list({run.file_name: run for plan in self.plans for run in plan.runs(self)}.values())
 
     def to_do(self) -> list[Run]:
         return [run for run in self.plan() if self.runs.result(run) is None or self.is_lost(run)]
@@ -78,6 +80,16 @@ class Experiment(Setting):
             flush=True,
         )
         return seconds
+
+    def check(self, plan: Plan) -> None:
+        """Of what nobody has asked for by its name, the questions beyond the short form may be left out."""
+        try:
+            plan.check(self)
+        except UserError as error:
+            if plan.short or "experiments" in self.args.given:
+                raise
+            self.asked.remove(plan.name)
+            print(f"{plan.name} is left out: {error}", flush=True)
 
     def leave_out_titles(self) -> None:
         """Of a file with one text column nobody has asked what the newspaper's titles add."""

@@ -16,7 +16,7 @@ from .performing import perform, threads_each
 from .runs import Result, Run, read_json, write_json
 from .workers import Told, call_each
 
-OPTIONAL_NAMES = ("columns", "fold", "passes")  # left out of a result that has none
+OPTIONAL_NAMES = ("columns", "fold", "passes", "variant")  # left out of a result that has none
 
 
 class Runs:
@@ -88,7 +88,10 @@ class Runs:
             write_json(self.path, self.results)
 
     def forget(self, run: Run) -> None:
-        self.results = [result for result in self.results if result is not self.result(run)]
+        self.drop([self.result(run)])
+
+    def drop(self, results: Sequence[Result]) -> None:
+        self.results = [result for result in self.results if not any(result is other for other in results)]
 
     def output_dir(self, run: Run) -> Path:
         return self.folder / "runs" / run.file_name

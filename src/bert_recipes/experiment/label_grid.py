@@ -4,61 +4,98 @@ likes best."""
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ..arguments.split_arguments import RECIPES
 from ..models.pretrained import load_config
-from ..run.errors import UserError
+from ..run.errors import UserError, tell
 from ..training.learning_rate import suitable_learning_rate
-from .comparing import merit
+from .comparing import merit, of
 from .folds import label_set
 from .question import Plan
 from .recipe_flags import baseline_run, classifier_run, pretraining_run
 from .runs import Run, with_seed
 from .setting import Setting
 
+Cell = tuple[str, str, int | str]  # start, method, number of labels
+AT_THE_CHOSEN_RATE = ("labels", "text", "ranks", "tricks")  # experiments whose runs take the rate of their cell
 
-def do_labels(setting: Setting) -> None:
-    """A run for every start × method × number of labels × seed.
 
-    Each start × method tries its learning rates first, with the first seed and each number of `trial_labels`; the best
-    one on the validation split (of equals the one with the lowest loss there) serves the numbers of labels near it.
-    """
-    setting.do(pretraining(setting))
-    for labels in trial_counts(setting):
-        tried = trials(setting, labels)
-        setting.do(tried)
-        chosen = rates(setting, labels)
+def plan_with_rates(
+    name: str, cells: Callable[[Setting], Sequence[Cell]], runs: Callable[[Setting], list[Run]], **more
+) -> Plan:
+    """The plan of `runs` that take the learning rate of `cells`, which trials choose first."""
+
+    def every(setting: Setting) -> list[Run]:
+        grid = cells(setting)
+        # The best trial becomes the first seed's run.
+        tried = {nearest_trial(setting, count) for *_, count in grid}
+        left = [run for run in runs(setting) if not is_trial_too(run, tried)]
+        return [*pretraining(setting, grid), *trials(setting, grid), *left]
+
+    def do(setting: Setting) -> None:
+        choose_rates(setting, cells(setting))
+        setting.do(runs(setting))
+
+    return Plan(name, every, do, **more)
+
+
+def is_trial_too(run: Run, tried: set[int]) -> bool:
+    return run.experiment == "labels" and run.method != "tfidf" and run.seed == 0 and run.labels in tried
+
+
+def choose_rates(setting: Setting, cells: Sequence[Cell]) -> None:
+    """Each start × method tries its learning rates first, with the first seed and each number of `trial_labels`; the
+    best one on the validation split (of equals the one with the lowest loss there) serves the numbers of labels near
+    it."""
+    setting.do(pretraining(setting, cells))
+    tried = trials(setting, cells)
+    setting.do(tried)
+    for cell in cells:
+        rate = rate_of(setting, cell)
+        leave_other_rates_out(setting, cell, rate)
         for trial in tried:  # the best one is the first seed's run with so many labels: it is not run twice
-            if trial.learning_rate == chosen[trial.start, trial.method] and labels in setting.args.label_counts:
+            if (trial.start, trial.method, trial.labels, trial.learning_rate) == (*cell, rate):
                 setting.runs.keep(replace(trial, experiment="labels"), setting.runs.result(trial))
-    setting.do(labelled_runs(setting))
 
 
-def plan_labels(setting: Setting) -> list[Run]:
-    counts = trial_counts(setting)
-    tried = [trial for labels in counts for trial in trials(setting, labels)]
-    # The best trial becomes the first seed's run.
-    more = [run for run in labelled_runs(setting) if run.seed or run.labels not in counts or run.method == "tfidf"]
-    return [*pretraining(setting), *tried, *more]
+def leave_other_rates_out(setting: Setting, cell: Cell, rate: float) -> None:
+    """An experiment that has tried fewer rates goes on: where a new one is better, runs at the former would be
+    averaged with it."""
+    start, method, labels = cell
+    former = [
+        run
+        for run in of(setting.runs.results, start=start, method=method, labels=labels)
+        if run["experiment"] in AT_THE_CHOSEN_RATE and run["learning_rate"] != rate
+    ]
+    if former:
+        setting.runs.drop(former)
+        tell(
+            f"{len(former)} earlier runs of {method} from {start} with {labels} labels are deleted from "
+            f"{setting.runs.path}: validation likes learning rate {rate:g} best of those that are tried now"
+        )
 
 
-def pretraining(setting: Setting) -> list[Run]:
-    return [pretraining_run(setting)] if "continued" in setting.args.starts else []
+def pretraining(setting: Setting, cells: Sequence[Cell]) -> list[Run]:
+    return [pretraining_run(setting)] if any(start == "continued" for start, *_ in cells) else []
 
 
-def labelled_runs(setting: Setting) -> list[Run]:
-    args, runs = setting.args, []
-    for count in args.label_counts:
-        chosen = rates(setting, nearest_trial(setting, count))
-        cells = [classifier_run(setting, "labels", *cell, count, rate) for cell, rate in chosen.items()]
-        cells += [baseline_run(setting, count)] if "tfidf" in args.methods else []
-        runs += [with_seed(run, seed) for run in cells for seed in range(args.num_seeds)]
-    return runs
+def trials(setting: Setting, cells: Sequence[Cell]) -> list[Run]:
+    kinds = dict.fromkeys((nearest_trial(setting, count), method, start) for start, method, count in cells)
+    return [
+        with_seed(classifier_run(setting, "learning_rate", start, method, labels, rate), 0)
+        for labels, method, start in kinds
+        for rate in rates_to_try(setting, method)
+    ]
 
 
-def trial_counts(setting: Setting) -> list[int]:
-    return list(dict.fromkeys(nearest_trial(setting, count) for count in setting.args.label_counts))
+def rate_of(setting: Setting, cell: Cell) -> float:
+    """Of the rates that were tried with about so many labels the best on the validation split; else the first to
+    try."""
+    tried = trials(setting, [cell])
+    results = {trial: result for trial in tried if (result := setting.runs.result(trial))}
+    return max(results or tried[:1], key=lambda trial: merit(results[trial]) if results else 0).learning_rate
 
 
 def nearest_trial(setting: Setting, count: int | str) -> int:
@@ -68,32 +105,10 @@ def nearest_trial(setting: Setting, count: int | str) -> int:
     return min(numbers, key=lambda number: abs(math.log(number / labels)))
 
 
-def trials(setting: Setting, labels: int) -> list[Run]:
-    methods = [method for method in setting.args.methods if method != "tfidf"]
-    return [
-        with_seed(classifier_run(setting, "learning_rate", start, method, labels, rate), 0)
-        for method in methods
-        for start in setting.args.starts
-        for rate in rates_to_try(setting, method)
-    ]
-
-
-def rates(setting: Setting, labels: int) -> dict[tuple[str, str], float]:
-    """The learning rate of each start and method: with so many labels, the best on the validation split of those that
-    were tried; else the first to try."""
-    best: dict[tuple[str, str], tuple] = {}
-    for trial in trials(setting, labels):
-        result, cell = setting.runs.result(trial), (trial.start, trial.method)
-        tried = merit(result) if result else (-math.inf,)
-        if cell not in best or tried > best[cell][0]:
-            best[cell] = tried, trial.learning_rate
-    return {cell: rate for cell, (_, rate) in best.items()}
-
-
 def rates_to_try(setting: Setting, method: str) -> list[float]:
     *_, arguments, factors = RECIPES[method]
     recipe_rate = suitable_learning_rate(arguments, load_config(setting.model_args))
-    return [float(f"{factor * recipe_rate:.2g}") for factor in factors]
+    return [float(f"{factor * recipe_rate:.2g}") for factor in (factors if setting.args.full else factors[1:-1])]
 
 
 def check_label_counts(setting: Setting) -> None:
@@ -109,4 +124,26 @@ def check_label_counts(setting: Setting) -> None:
                 )
 
 
-LABELS = Plan("labels", plan_labels, do_labels, check_label_counts)
+# --- the grid itself ---
+
+
+def grid(setting: Setting) -> list[Cell]:
+    args = setting.args
+    methods = [method for method in args.methods if method != "tfidf"]
+    return [(start, method, count) for count in args.label_counts for method in methods for start in args.starts]
+
+
+def plain_run(setting: Setting, cell: Cell) -> Run:
+    return classifier_run(setting, "labels", *cell, rate_of(setting, cell))
+
+
+def with_seeds(setting: Setting, runs: Sequence[Run]) -> list[Run]:
+    return [with_seed(run, seed) for run in runs for seed in range(setting.args.num_seeds)]
+
+
+def labelled_runs(setting: Setting) -> list[Run]:
+    floors = [baseline_run(setting, count) for count in setting.args.label_counts if "tfidf" in setting.args.methods]
+    return with_seeds(setting, [*(plain_run(setting, cell) for cell in grid(setting)), *floors])
+
+
+LABELS = plan_with_rates("labels", grid, labelled_runs, check=check_label_counts)

@@ -16,7 +16,8 @@ SHORT = 25  # characters of a cell
 @dataclass
 class Section:
     """A question's answer: one sentence made of the numbers, its figure, and the numbers as tables; `notes` are what no
-    reader may miss, such as collapsed runs; `findings` are what others found."""
+    reader may miss, such as collapsed runs; `findings` are what others found; `answers` are what it says to the topics
+    that the page opens with (`answers.TOPICS`), each as a clause."""
 
     title: str
     sentence: str
@@ -24,6 +25,7 @@ class Section:
     tables: list[Table]
     notes: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    answers: dict[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -50,6 +52,7 @@ nav ul { columns: 14rem; padding-left: 1.2rem; }
 a { color: inherit; }
 figure { margin: 1rem 0; background: #fff; border-radius: 0.4rem; }
 svg { display: block; width: 100%; max-width: 36rem; height: auto; }
+figcaption { color: #595959; font-size: 0.85rem; padding: 0 0.7rem 0.3rem; }
 .data { color: var(--quiet); font-size: 0.85rem; margin: 0; overflow-wrap: anywhere; }
 .note { border-left: 3px solid var(--mark); padding-left: 0.7rem; }
 details { overflow-x: auto; }
@@ -62,10 +65,10 @@ dt { font-weight: 600; } dd { margin: 0 0 0.5rem; overflow-wrap: anywhere; }
 </head>
 <body>
 <h1>What pretraining and fine-tuning each change in BERT, and what each adds</h1>
-<p>Every number comes from the $runs runs in <code>results.json</code> beside this page. Points are means; bars are
-their 95 % intervals: Student's t over the seeds, and for titles the paired bootstrap over the rows; a point without a
-bar is one run. In a figure of differences a filled point's interval leaves out zero. One in twenty intervals misses by
-chance.</p>
+$answers<p>Every number comes from the $runs runs in <code>results.json</code> beside this page. Points are means; bars
+are their 95 % intervals: Student's t over the seeds, and for titles the paired bootstrap over the rows; a point without
+a bar is one run. In a figure of differences a filled point's interval leaves out zero. One in twenty intervals misses
+by chance.</p>
 $body
 <section><h2 id="how_it_was_measured">How it was measured</h2><dl>$facts</dl></section>
 </body>
@@ -83,8 +86,8 @@ def links_to(sections: list[Section]) -> str:
     return f"<nav><ul>{items}</ul></nav>\n"
 
 
-def as_html(section: Section, data: str) -> str:
-    """`data` is the name of the rows that it was measured on."""
+def as_html(section: Section, data: str, number: int) -> str:
+    """`data` is the name of the rows that it was measured on, `number` its figure's."""
     notes = "".join(f'<p class="note">{escape(note)}</p>' for note in section.notes)
     unfolding = [("The numbers", section.tables)]
     if section.findings:
@@ -96,7 +99,8 @@ def as_html(section: Section, data: str) -> str:
     )
     return (
         f'<section><h2 id="{section.name}">{escape(section.title)}</h2><p class="data">On {escape(data)}</p>'
-        f"<p>{escape(section.sentence)}</p><figure>{section.figure}</figure>{notes}{details}</section>"
+        f"<p>{escape(section.sentence)}</p><figure>{section.figure}<figcaption>Figure {number}</figcaption></figure>"
+        f"{notes}{details}</section>"
     )
 
 

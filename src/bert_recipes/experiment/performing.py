@@ -90,15 +90,15 @@ def fine_tune(run: Run, output_dir: Path, log: Path, threads: int) -> Result:
     argv = [*run.argv, "--output_dir", str(output_dir), "--overwrite"]
     results = call_recipe(run.recipe, argv, log, threads)
     rows = pandas.read_csv(output_dir / "predictions.csv", dtype=str, keep_default_na=False)
-    if run.experiment in ("labels", "learning_rate"):
-        changes = measure_changes(argv)
-    else:  # of the others the rows count, for the bootstrap
-        changes = {"weights_moved": {}, "rows_told_right": (rows["label"] == rows["prediction"]).astype(int).tolist()}
+    changes = measure_changes(argv) if run.experiment in ("labels", "learning_rate") else {"weights_moved": {}}
+    if run.experiment in ("nsp", "titles", "passes"):  # of the newspaper the rows count, for the bootstrap
+        changes["rows_told_right"] = (rows["label"] == rows["prediction"]).astype(int).tolist()
+    # Of passes over the training rows, these stand in the validation split's place.
+    scored = "training" if run.experiment == "passes" else "validation"
     shutil.rmtree(output_dir)
     return {
-        # Of passes over the training rows, these stand in the validation split's place.
-        "validation_accuracy" if run.passes is None else "training_accuracy": results["eval_accuracy"],
-        "validation_loss" if run.passes is None else "training_loss": results["eval_loss"],
+        f"{scored}_accuracy": results["eval_accuracy"],
+        f"{scored}_loss": results["eval_loss"],
         "test_accuracy": results["test_accuracy"],
         "test_macro_f1": results["test_macro_f1"],
         "majority_accuracy": results["majority_accuracy"],

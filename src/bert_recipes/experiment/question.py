@@ -21,6 +21,7 @@ class Plan:
     do: Callable[[Setting], None]
     check: Callable[[Setting], None] = lambda setting: None  # before anything is trained: raises `UserError`
     text: str = "task"  # the rows: the "task"'s, or those with "titles"
+    short: bool = True  # whether the short form asks it, where nobody names the questions
 
 
 def plan_of(name: str, runs: Callable[[Setting], list[Run]], **more) -> Plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..arguments.classifier import FinetuneArguments
@@ -19,9 +20,16 @@ MOST_PRETRAINED_TOKENS = 750_000  # in the short form: a quarter pass over the r
 TITLES_MAX_LENGTH = 128
 
 
-def pretraining_run(setting: Setting, nsp: bool | None = None) -> Run:
+def pretraining_run(
+    setting: Setting,
+    nsp: bool | None = None,
+    share: float = 1,
+    variant: str | None = None,
+    flags: Sequence[str] = (),
+) -> Run:
     """The base model, some passes further over the training rows' text, without their labels; `nsp` says whether
-    title and text are a pair to tell apart, too (None: the task's text)."""
+    title and text are a pair to tell apart, too (None: the task's text). `share` of --pretraining_epochs; a `variant`
+    has `flags` of its own."""
     args, corpus, files, columns = setting.args, setting.corpus, setting.task, setting.data_args.text_columns
     if nsp is not None:
         corpus, files, columns = setting.titles_corpus, setting.titles_data(), ",".join(setting.title_and_text)
@@ -31,28 +39,38 @@ def pretraining_run(setting: Setting, nsp: bool | None = None) -> Run:
         epochs = max(epochs, LEAST_PRETRAINED_ROWS / len(corpus["train"]))
         if not args.full:
             epochs = min(epochs, MOST_PRETRAINED_TOKENS / tokens)
+    epochs *= share
     argv = [*start_flags(setting, "base"), "--text_columns", columns, *files_flags(files, "train", "validation")]
     argv += ["--num_train_epochs", f"{epochs:g}"]
-    if nsp:
-        argv += ["--nsp"]
+    argv += [*(["--nsp"] if nsp else []), *flags]
     run = Run(
         "pretraining", "base", "mlm+nsp" if nsp else "mlm", columns=None if nsp is None else columns,
+        passes=None if share == 1 else float(f"{epochs:g}"), variant=variant,
         recipe=setting.recipes / "mlm_pretrain.py", argv=tuple(argv), tokens=epochs * tokens,
     )  # fmt: skip
     return with_seed(run, MlmArguments.seed)  # the recipe's own
 
 
 def classifier_run(
-    setting: Setting, experiment: str, start: str, method: str, labels: int | str, learning_rate: float
+    setting: Setting,
+    experiment: str,
+    start: str,
+    method: str,
+    labels: int | str,
+    learning_rate: float,
+    pretrained: Run | None = None,
+    more: Sequence[str] = (),
 ) -> Run:
-    """So many labelled rows of the task, from a start, by a method."""
+    """So many labelled rows of the task, from a start (the weights of `pretrained`, where it is given), by a method;
+    `more` flags stand behind all others, and win."""
     (recipe, flags, *_), data_args = RECIPES[method], setting.data_args
     steps = setting.steps(setting.number_of_rows(labels))
     tokens = setting.tokens_of_run(setting.corpus, data_args.text_column_names, data_args.max_length, steps)
-    argv = [*task_flags(setting, labels), *start_flags(setting, start), *flags]
+    from_where = pretrained_flags(setting, pretrained) if pretrained else start_flags(setting, start)
+    argv = [*task_flags(setting, labels), *from_where, *flags, *training_flags(setting, learning_rate, steps), *more]
     return Run(
         experiment, start, method, labels, learning_rate=learning_rate, recipe=setting.recipes / recipe,
-        argv=(*argv, *training_flags(setting, learning_rate, steps)), tokens=tokens,
+        argv=tuple(argv), tokens=tokens,
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..run.errors import counted
 from ..run.tables import print_table
+from .answers import opening_answers
 from .comparing import asking
 from .experiment import Experiment
 from .facts import corpora, facts
@@ -64,9 +65,14 @@ def write_page(
     for section in sections.values():
         write_text(folder / "figures" / f"{section.name}.svg", section.figure)
     said = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in measured.items())
-    answers = "\n".join(as_html(section, data[question.plan.text]) for question, section in sections.items())
-    body = so_far + links_to(list(sections.values())) + answers
-    write_text(folder / "report.html", PAGE.substitute(body=body, facts=said, runs=distinct_runs(results)))
+    shown = "\n".join(
+        as_html(section, data[question.plan.text], number)
+        for number, (question, section) in enumerate(sections.items(), start=1)
+    )
+    body = links_to(list(sections.values())) + shown
+    answers = so_far + opening_answers(list(sections.values()))
+    page = PAGE.substitute(answers=answers, body=body, facts=said, runs=distinct_runs(results))
+    write_text(folder / "report.html", page)
 
 
 def distinct_runs(results: list[Result]) -> int:

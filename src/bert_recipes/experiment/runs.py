@@ -28,6 +28,7 @@ class Run:
     columns: str | None = None
     fold: int | None = None
     passes: float | None = None
+    variant: str | None = None  # what else tells it apart: a trick, a rank
     tokens: float = 0  # that it trains on, about: what a forecast of its time is made of
     recipe: Path | None = None
     argv: tuple[str, ...] = ()

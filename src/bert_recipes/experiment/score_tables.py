@@ -52,14 +52,31 @@ def table_of_differences(
     return table
 
 
-def table_of_rates(results: list[Result]) -> Table:
-    """The learning rate that each start and method chose on the validation split, by its number of labels."""
+def table_of_rates(results: list[Result], trials: list[Result]) -> Table:
+    """The learning rate that each start and method chose on the validation split, by its number of labels, and which of
+    them are the lowest or highest that `trials` tried: a better one may lie beyond."""
     counts = distinct(results, "labels")
-    table = [["learning rate", *(f"{count} labels" for count in counts)]]
+    table = [["learning rate", *(f"{count} labels" for count in counts), "at the end of those tried"]]
     for method, start in dict.fromkeys((run["method"], run["start"]) for run in results if run["start"]):
         rates = [distinct(of(results, method=method, start=start, labels=count), "learning_rate") for count in counts]
-        table.append([f"{method}, {start}", *(", ".join(f"{rate:g}" for rate in chosen) or "–" for chosen in rates)])
+        chosen_ones = dict.fromkeys(rate for chosen in rates for rate in chosen)
+        tried = distinct(of(trials, method=method, start=start), "learning_rate")
+        table.append(
+            [
+                f"{method}, {start}",
+                *(", ".join(f"{rate:g}" for rate in chosen) or "–" for chosen in rates),
+                ", ".join(f"{rate:g}, {end}" for rate in chosen_ones if (end := end_of(rate, tried)))
+                or ("none" if tried else "–"),
+            ]
+        )
     return table
+
+
+def end_of(rate: float, tried: list[float]) -> str | None:
+    """`tried` from the lowest to the highest."""
+    if not tried or tried[0] < rate < tried[-1]:
+        return None
+    return "the lowest" if rate <= tried[0] else "the highest"
 
 
 def table_of_trials(trials: list[Result]) -> Table:
@@ -71,8 +88,9 @@ def table_of_trials(trials: list[Result]) -> Table:
         tried.sort(key=lambda run: run["learning_rate"])  # as they were tried
         rates = [run["learning_rate"] for run in tried]
         chosen = max(tried, key=merit)["learning_rate"]
-        end = {rates[0]: "yes, the lowest", rates[-1]: "yes, the highest"}.get(chosen, "no")
-        table.append([f"{method}, {start}", str(labels), ", ".join(f"{rate:g}" for rate in rates), f"{chosen:g}", end])
+        end = end_of(chosen, rates)
+        cells = [str(labels), ", ".join(f"{rate:g}" for rate in rates), f"{chosen:g}", f"yes, {end}" if end else "no"]
+        table.append([f"{method}, {start}", *cells])
     return table
 
 

@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 from ..arguments.data import LabelledDataArguments
 from ..arguments.model import ModelArguments
-from ..arguments.split_arguments import SplitArguments
+from ..arguments.split_arguments import STARTS, SplitArguments
 from ..models.tokenization import load_tokenizer
 from ..text.corpora import load_corpus
 from .folds import write_splits
@@ -51,6 +51,15 @@ class Setting:
     @property
     def rows(self) -> int:
         return len(self.corpus["train"])
+
+    def counts_among(self, *wanted: int) -> list[int | str]:
+        """Of the wanted numbers of labels those of --label_counts; where it has none of them its last."""
+        return [count for count in wanted if count in self.args.label_counts] or self.args.label_counts[-1:]
+
+    @property
+    def last_start(self) -> str:
+        """Of --starts the one with most pretraining."""
+        return max(self.args.starts, key=STARTS.index)
 
     def number_of_rows(self, count: int | str) -> int:
         return self.rows if count == "all" else min(count, self.rows)

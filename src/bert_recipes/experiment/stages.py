@@ -7,15 +7,14 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from .comparing import METHOD_NAMES, asking, distinct, of, pretrained_starts
+from .comparing import METHOD_NAMES, asking, distinct, of, pretrained_starts, the_pretraining
 from .runs import Result
 
 
 def changed_by_stage(results: list[Result]) -> dict[str, list[Result]]:
     """Continued pretraining, and each method from the base model at the largest number of labels that it has."""
     stages = {}
-    pretraining = [run for run in of(results, experiment="pretraining", method="mlm") if "columns" not in run]
-    if pretraining:
+    if pretraining := the_pretraining(results):
         stages["continued pretraining"] = pretraining
     runs = [run for run in asking(results, "labels") if run["start"] == "base"]
     for method in distinct(runs, "method"):

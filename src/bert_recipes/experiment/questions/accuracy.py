@@ -36,7 +36,7 @@ def accuracy(results: list[Result], rows: int) -> Section | None:
     runs, trials = asking(results, "labels"), asking(results, "learning_rate")
     if not runs:
         return None
-    tables = [table_of_scores(runs), table_of_scores(runs, "test_macro_f1"), table_of_rates(runs)]
+    tables = [table_of_scores(runs), table_of_scores(runs, "test_macro_f1"), table_of_rates(runs, trials)]
     tables += [table_of_trials(trials)] if trials else []
     notes = collapsed_in_words(runs)
     return Section("Accuracy", best_in_words(runs, rows), figure(runs, rows), tables, notes, list(findings(runs)))

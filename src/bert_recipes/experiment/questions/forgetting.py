@@ -38,8 +38,11 @@ def forgetting(results: list[Result], rows: int) -> Section | None:
             mean, half, n = gains[text][stage]
             gained = f"{mean:+.4f}" + (f" ± {half:.4f}" if n > 1 else "")
             table.append([stage, f"{text} text", f"{before:.4f}", f"{after:.4f}", gained, labels_of(runs)])
-    sentence = f"{opening(worst)} forgets most: {said}."
-    return Section("Forgetting", sentence, figure, [table], findings=list(findings(results)))
+    sentence = f"{worst} forgets most: {said}"
+    return Section(
+        "Forgetting", f"{opening(sentence)}.", figure, [table], findings=list(findings(results)),
+        answers={"changes": sentence},
+    )  # fmt: skip
 
 
 def loss_gained(runs: list[Result], text: str) -> Difference:

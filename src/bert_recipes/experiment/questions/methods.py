@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...arguments.split_arguments import STARTS
 from ..charts import difference_chart
 from ..comparing import (
     METHOD_NAMES,
@@ -15,9 +14,11 @@ from ..comparing import (
     distinct,
     ends_of,
     in_words,
+    joined,
     labelled_rows,
+    last_start,
     matched,
-    of,
+    numbers_of_labels,
     of_all,
     opening,
     pretrained_starts,
@@ -35,7 +36,7 @@ Panels = dict[str, dict[str, dict[int | str, Difference]]]
 
 def methods(results: list[Result], rows: int) -> Section | None:
     runs = asking(results, "labels")
-    start = next((start for start in reversed(STARTS) if of(runs, start=start)), None)
+    start = last_start(runs)
     panels = panels_of(runs, start)
     if not panels:
         return None
@@ -50,7 +51,22 @@ def methods(results: list[Result], rows: int) -> Section | None:
     lines = {f"{name} {beside}": gaps for beside, series in panels.items() for name, gaps in series.items()}
     heading = f"difference in test accuracy, from {START_NAMES[start]}"
     table = table_of_differences(heading, lines, distinct(runs, "labels"))
-    return Section("What each method gives up", sentence, figure, [table], findings=list(findings(results)))
+    answers = {"methods": beside_full_in_words(panels, start)} if f"beside {METHOD_NAMES['full']}" in panels else {}
+    return Section(
+        "What each method gives up", sentence, figure, [table], findings=list(findings(results)), answers=answers
+    )
+
+
+def beside_full_in_words(panels: Panels, start: str) -> str:
+    """At how many numbers of labels each method is behind, or ahead."""
+    said = []
+    for method, by_labels in panels[f"beside {METHOD_NAMES['full']}"].items():
+        signs = [gap.sign for gap in by_labels.values()]
+        ahead = f", ahead at {signs.count(1)}" if 1 in signs else ""
+        behind = f"{signs.count(-1) or 'none'} of {numbers_of_labels(by_labels)}"
+        verb = "" if said else " is behind full fine-tuning"
+        said.append(f"{method}{verb} at {behind}{ahead}")
+    return f"from {START_NAMES[start]}, {joined(said)}"
 
 
 def panels_of(runs: list[Result], start: str | None) -> Panels:

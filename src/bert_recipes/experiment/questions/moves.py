@@ -35,7 +35,9 @@ def moves(results: list[Result], rows: int) -> Section | None:
     ]
     figure = heat_map(groups, list(stages), values, "Relative change by part")
     tables = [table_of_parts(stages, groups), table_of_halves(stages)]
-    return Section("What moves", farthest_in_words(stages), figure, tables, notes, list(findings(results)))
+    sentence = farthest_in_words(stages)
+    answers = {"changes": sentence.removesuffix(".")}
+    return Section("What moves", sentence, figure, tables, notes, list(findings(results)), answers)
 
 
 def farthest_in_words(stages: dict[str, list[Result]]) -> str:

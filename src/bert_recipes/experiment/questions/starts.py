@@ -15,6 +15,8 @@ from ..comparing import (
     ends_of,
     in_words,
     labelled_rows,
+    labels_in_words,
+    numbers_of_labels,
     of_all,
     opening,
 )
@@ -39,7 +41,40 @@ def starts(results: list[Result], rows: int) -> Section | None:
     sentence = f"{opening(method)}, {step}, with {labelled_rows(count, rows)}: {first}"
     sentence += of_all(every)
     figure = difference_chart(ends_of(gains), "What each start adds", "difference in test accuracy")
-    return Section("What each start adds", sentence, figure, [table_of_gains(runs)], findings=list(findings(runs)))
+    return Section(
+        "What each start adds", sentence, figure, [table_of_gains(runs)], findings=list(findings(runs)),
+        answers=answers(method, steps),
+    )  # fmt: skip
+
+
+def answers(method: str, steps: dict[str, dict[int | str, Difference]]) -> dict[str, str]:
+    """Of the first method, which is full fine-tuning where there is some."""
+    named = {
+        "pretraining": ("random", "base", "the base model, beside random weights,"),
+        "continued": ("base", "continued", "continued pretraining on the task's own text"),
+    }
+    return {
+        topic: added_in_words(what, method, steps[step])
+        for topic, (before, after, what) in named.items()
+        if (step := step_in_words(before, after)) in steps
+    }
+
+
+def step_in_words(before: str, after: str) -> str:
+    return f"from {START_NAMES[before]} to {START_NAMES[after]}"
+
+
+def added_in_words(what: str, method: str, by_labels: dict[int | str, Difference]) -> str:
+    """At how many numbers of labels the accuracy rises or falls, and where most."""
+    up, down = ([count for count, gain in by_labels.items() if gain.sign == sign] for sign in (1, -1))
+    if not up and not down:
+        return f"{what} makes no difference that was measured to {method} ({numbers_of_labels(by_labels)} tried)"
+    most = max(up or down, key=lambda count: abs(by_labels[count].mean))
+    gain = by_labels[most]
+    verb, others = ("raises", f" and lowers it at {len(down)}" if down else "") if up else ("lowers", "")
+    amount = f"{gain.mean:+.4f}" + (f" ± {gain.half:.4f}" if gain.half else "")
+    places = f"at {len(up or down)} of {numbers_of_labels(by_labels)}"
+    return f"{what} {verb} the test accuracy of {method} {places} (most with {labels_in_words(most)}: {amount}){others}"
 
 
 def gains_by_method(runs: list[Result]) -> dict[str, dict[str, dict[int | str, Difference]]]:
@@ -49,8 +84,7 @@ def gains_by_method(runs: list[Result]) -> dict[str, dict[str, dict[int | str, D
         for before, after in steps_between_starts(runs):
             kinds = ({"start": start, "method": method} for start in (before, after))
             if by_labels := differences_by_labels(runs, *kinds):
-                step = f"from {START_NAMES[before]} to {START_NAMES[after]}"
-                gains.setdefault(METHOD_NAMES[method], {})[step] = by_labels
+                gains.setdefault(METHOD_NAMES[method], {})[step_in_words(before, after)] = by_labels
     return gains
 
 
