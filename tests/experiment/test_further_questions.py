@@ -1,7 +1,9 @@
 """Tricks, ranks, text against labels: which runs they want, none twice; what they say; what the page opens with."""
 
+import json
 import re
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -15,6 +17,7 @@ from bert_recipes.arguments.parse import parse
 from bert_recipes.arguments.split_arguments import SplitArguments
 from bert_recipes.experiment import label_grid
 from bert_recipes.experiment.answers import TOPICS, opening_answers
+from bert_recipes.experiment.comparing import merit
 from bert_recipes.experiment.experiment import Experiment
 from bert_recipes.experiment.intervals import paired_bootstrap
 from bert_recipes.experiment.kept_runs import Runs
@@ -22,6 +25,7 @@ from bert_recipes.experiment.questions import ranks, starts, text_and_labels, tr
 from bert_recipes.experiment.questions.all import QUESTIONS
 from bert_recipes.experiment.recipe_flags import pretraining_run
 from bert_recipes.experiment.runs import Run, write_json
+from bert_recipes.experiment.score_tables import table_of_trials
 from bert_recipes.run.errors import UserError
 from bert_recipes.text.builtin_corpora import load_builtin
 
@@ -114,7 +118,7 @@ def test_ranks_keep_their_scale_and_text_its_multiples_of_the_default(arguments,
         planned(tmp_path / "one", *arguments, "--label_counts", "20", "--experiments", "text")
 
 
-def test_runs_at_a_learning_rate_that_lost_its_place_are_deleted(arguments, tmp_path, capsys):
+def test_runs_at_a_learning_rate_that_lost_its_place_are_kept_apart(arguments, tmp_path, capsys):
     experiment = an_experiment(tmp_path / "split", *arguments, "--starts", "base", "--experiments", "labels")
     experiment.runs = Runs(experiment.folder)
     cell = ("base", "full", 20)
@@ -122,11 +126,25 @@ def test_runs_at_a_learning_rate_that_lost_its_place_are_deleted(arguments, tmp_
     others = [former[0] | {"method": "lora"}, former[0] | {"experiment": "learning_rate"}]
     experiment.runs.results = [*former, *others]
     label_grid.leave_other_rates_out(experiment, cell, 1e-5)
-    assert experiment.runs.results == [*former, *others] and "deleted" not in capsys.readouterr().out
+    assert experiment.runs.results == [*former, *others] and "apart" not in capsys.readouterr().out
     label_grid.leave_other_rates_out(experiment, cell, 3e-5)
-    assert experiment.runs.results == others
-    said = "2 earlier runs of full from base with 20 labels are deleted from "
+    apart = [run | {"experiment": "other_rate"} for run in former]
+    assert experiment.runs.results == [*apart, *others] == json.loads(experiment.runs.path.read_text())
+    said = "2 earlier runs of full from base with 20 labels stand apart in "
     assert said in (out := capsys.readouterr().out) and "learning rate 3e-05 best" in out
+
+
+@pytest.mark.full
+def test_a_learning_rate_at_which_the_loss_explodes_is_passed_over(arguments, tmp_path, capsys):
+    experiment = an_experiment(tmp_path / "split", *arguments, "--starts", "base", "--experiments", "labels")
+    experiment.runs = Runs(experiment.folder)
+    trial, other, *_ = label_grid.trials(experiment, [("base", "full", 20)])
+    wild = replace(trial, argv=tuple("1e9" if word == str(trial.learning_rate) else word for word in trial.argv))
+    (exploded, whole) = experiment.runs.execute([wild, other], 1)
+    assert exploded["exploded"] and "test_accuracy" not in exploded
+    assert "the loss exploded: this learning rate is too high" in capsys.readouterr().out
+    assert merit(whole) > merit(exploded)
+    assert table_of_trials([exploded, whole])[1][-2:] == [f"{other.learning_rate:g}", "yes, the highest"]
 
 
 @pytest.fixture

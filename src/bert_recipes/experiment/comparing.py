@@ -57,7 +57,10 @@ def the_pretraining(results: list[Result]) -> list[Result]:
 
 def merit(trial: Result) -> tuple[float, float]:
     """What the learning rates of a start and method are compared by: validation accuracy, and of equals the validation
-    loss. Results of before the loss was kept have none: of those equals the first stays the best."""
+    loss. Results of before the loss was kept have none: of those equals the first stays the best. An exploded run is
+    worse than any other."""
+    if trial.get("exploded"):
+        return -math.inf, -math.inf
     return trial["validation_accuracy"], -trial.get("validation_loss", math.inf)
 
 

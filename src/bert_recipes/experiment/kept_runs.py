@@ -13,7 +13,7 @@ from ..run.errors import LostProcess, UserError
 from ..run.stops import STOPPED
 from .forecast import Progress
 from .performing import perform, threads_each
-from .runs import Result, Run, read_json, write_json
+from .runs import OTHER_RATE, Result, Run, read_json, write_json
 from .workers import Told, call_each
 
 OPTIONAL_NAMES = ("columns", "fold", "passes", "variant")  # left out of a result that has none
@@ -88,10 +88,13 @@ class Runs:
             write_json(self.path, self.results)
 
     def forget(self, run: Run) -> None:
-        self.drop([self.result(run)])
+        self.results = [result for result in self.results if result is not self.result(run)]
 
-    def drop(self, results: Sequence[Result]) -> None:
-        self.results = [result for result in self.results if not any(result is other for other in results)]
+    def set_apart(self, results: Sequence[Result]) -> None:
+        """Keep results that no question is to count any more."""
+        for result in results:
+            result["experiment"] = OTHER_RATE
+        write_json(self.path, self.results)
 
     def output_dir(self, run: Run) -> Path:
         return self.folder / "runs" / run.file_name
@@ -110,6 +113,8 @@ def only_in(argv: Sequence[str], other: Sequence[str]) -> str:
 
 
 def headline(result: Result) -> str:
+    if result.get("exploded"):
+        return "the loss exploded: this learning rate is too high"
     name = "test_accuracy" if "test_accuracy" in result else "validation_loss"
     mark = ", collapsed to one class" if result.get("predicted_labels") == 1 else ""
     return f"{name.replace('_', ' ')} {result[name]:.4f}{mark}"

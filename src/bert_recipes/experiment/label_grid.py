@@ -9,13 +9,13 @@ from dataclasses import replace
 
 from ..arguments.split_arguments import RECIPES
 from ..models.pretrained import load_config
-from ..run.errors import UserError, tell
+from ..run.errors import UserError, counted, tell
 from ..training.learning_rate import suitable_learning_rate
 from .comparing import merit, of
 from .folds import label_set
 from .question import Plan
 from .recipe_flags import baseline_run, classifier_run, pretraining_run
-from .runs import Run, with_seed
+from .runs import OTHER_RATE, TRIALS, Run, with_seed
 from .setting import Setting
 
 Cell = tuple[str, str, int | str]  # start, method, number of labels
@@ -70,10 +70,10 @@ def leave_other_rates_out(setting: Setting, cell: Cell, rate: float) -> None:
         if run["experiment"] in AT_THE_CHOSEN_RATE and run["learning_rate"] != rate
     ]
     if former:
-        setting.runs.drop(former)
+        setting.runs.set_apart(former)
         tell(
-            f"{len(former)} earlier runs of {method} from {start} with {labels} labels are deleted from "
-            f"{setting.runs.path}: validation likes learning rate {rate:g} best of those that are tried now"
+            f"{counted(len(former), 'earlier run')} of {method} from {start} with {labels} labels stand apart in "
+            f"{setting.runs.path}, as {OTHER_RATE}: validation likes learning rate {rate:g} best of those tried now"
         )
 
 
@@ -84,7 +84,7 @@ def pretraining(setting: Setting, cells: Sequence[Cell]) -> list[Run]:
 def trials(setting: Setting, cells: Sequence[Cell]) -> list[Run]:
     kinds = dict.fromkeys((nearest_trial(setting, count), method, start) for start, method, count in cells)
     return [
-        with_seed(classifier_run(setting, "learning_rate", start, method, labels, rate), 0)
+        with_seed(classifier_run(setting, TRIALS, start, method, labels, rate), 0)
         for labels, method, start in kinds
         for rate in rates_to_try(setting, method)
     ]

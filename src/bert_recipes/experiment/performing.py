@@ -26,13 +26,14 @@ from ..arguments.parse import parse
 from ..models.masked_lm import has_masked_lm_head, load_masked_lm
 from ..models.tokenization import load_tokenizer
 from ..results.baseline import score_baseline, score_majority
+from ..run.errors import ExplodedLoss
 from ..run.launch import available_cores
 from ..run.memory import peak_memory_mb
 from ..text.corpora import load_corpus
 from ..text.labels import label_names
 from .changes import compare, held_out, masked_once, measure_changes
 from .evidence import loss_with_head
-from .runs import Result, Run, read_json
+from .runs import TRIALS, Result, Run, read_json
 
 VERSIONS = {name: version(name) for name in ("torch", "transformers", "peft", "scikit-learn")}
 
@@ -88,9 +89,14 @@ def machine() -> str:
 def fine_tune(run: Run, output_dir: Path, log: Path, threads: int) -> Result:
     """Scores and changes; the model itself goes."""
     argv = [*run.argv, "--output_dir", str(output_dir), "--overwrite"]
-    results = call_recipe(run.recipe, argv, log, threads)
+    try:
+        results = call_recipe(run.recipe, argv, log, threads)
+    except ExplodedLoss:
+        if run.experiment != TRIALS:
+            raise
+        return {"exploded": True, "weights_moved": {}}  # the other learning rates are still tried
     rows = pandas.read_csv(output_dir / "predictions.csv", dtype=str, keep_default_na=False)
-    changes = measure_changes(argv) if run.experiment in ("labels", "learning_rate") else {"weights_moved": {}}
+    changes = measure_changes(argv) if run.experiment in ("labels", TRIALS) else {"weights_moved": {}}
     if run.experiment in ("nsp", "titles", "passes"):  # of the newspaper the rows count, for the bootstrap
         changes["rows_told_right"] = (rows["label"] == rows["prediction"]).astype(int).tolist()
     # Of passes over the training rows, these stand in the validation split's place.

@@ -10,6 +10,8 @@ from ..run.errors import UserError
 from ..run.whole_files import whole_file
 
 Result = dict  # one object of results.json
+TRIALS = "learning_rate"  # the experiment whose runs try the learning rates
+OTHER_RATE = "other_rate"  # runs at a rate that was the best of fewer
 
 
 @dataclass(frozen=True)

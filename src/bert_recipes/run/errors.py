@@ -28,6 +28,10 @@ class UserError(Exception):
     own = False
 
 
+class ExplodedLoss(UserError):
+    """Training went out of bounds: another learning rate may not."""
+
+
 class OutOfMemory(UserError):
     """Of one process's device: the others may have had room."""
 

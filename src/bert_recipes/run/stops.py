@@ -15,7 +15,7 @@ from accelerate.utils.memory import should_reduce_batch_size
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from .checkpoints import newest_checkpoint
-from .errors import LostProcess, OutOfMemory, UserError, shorten
+from .errors import ExplodedLoss, LostProcess, OutOfMemory, shorten
 
 EXPLODED = 20  # times the loss of guessing
 STOPPED = 128 + signal.SIGTERM  # a shell's status for a process that SIGTERM ended; 143
@@ -98,7 +98,7 @@ class StopTogether(TrainerCallback):
         named = f" (training rows {shorten(rows)})" if rows else ""
         checkpoint = newest_checkpoint(trainer.run_dir)
         last = f"the last checkpoint is {checkpoint}" if checkpoint else "there is no checkpoint yet"
-        raise UserError(
+        raise ExplodedLoss(
             f"the loss is {loss:.4g} at step {step}{named}, learning rate {at.learning_rate:.2e}; {last}: "
             "lower --max_grad_norm or train in fp32 (--precision fp32) and go on, or begin anew with a lower "
             "--learning_rate"

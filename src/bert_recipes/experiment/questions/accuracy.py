@@ -28,12 +28,12 @@ from ..intervals import mean_and_interval, paired_difference
 from ..label_grid import LABELS
 from ..page import Section
 from ..question import Question
-from ..runs import Result
+from ..runs import TRIALS, Result
 from ..score_tables import count_of_collapsed, table_of_rates, table_of_scores, table_of_trials
 
 
 def accuracy(results: list[Result], rows: int) -> Section | None:
-    runs, trials = asking(results, "labels"), asking(results, "learning_rate")
+    runs, trials = asking(results, "labels"), asking(results, TRIALS)
     if not runs:
         return None
     tables = [table_of_scores(runs), table_of_scores(runs, "test_macro_f1"), table_of_rates(runs, trials)]
