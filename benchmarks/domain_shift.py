@@ -4,10 +4,19 @@
     python benchmarks/domain_shift.py --table
 
 Continued pretraining reads the training rows' text of laptop reviews, without their labels; read for as many steps, the
-text of book and hotel reviews shows what more reading alone does. The last row has labels of the new domain.
+text of book and hotel reviews shows what more reading alone does. Two rows have labels of the new domain, and character
+tf-idf with a logistic regression stands beside both.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
 from comparing import OUTPUTS, Comparison, Setting, main, run_recipe
+
+from bert_recipes.experiment.performing import fit_baseline
+from bert_recipes.experiment.runs import Run
 
 BASE = ("--model_name_or_path", "bert-mini-zh-v3")
 CONFIG = ("--config", "recipes/configs/domain_shift.yaml", "--no_baseline")
@@ -25,6 +34,16 @@ def setting(name: str, model: str, *arguments: str) -> Setting:
     return Setting(name, "finetune", (*CONFIG, "--model_name_or_path", model, *arguments))
 
 
+def tfidf(name: str, corpus: str) -> Setting:
+    return Setting(name, "tfidf", ("--dataset_name", corpus, "--max_train_samples", "2000"))
+
+
+def measure(recipe: str, arguments: Sequence[str], output_dir: Path) -> dict[str, float]:
+    if recipe != "tfidf":
+        return run_recipe(recipe, arguments, output_dir)
+    return fit_baseline(Run("labels", None, "tfidf", argv=tuple(arguments)), output_dir, output_dir, threads=1)
+
+
 COMPARISON = Comparison(
     "domain_shift",
     settings=[
@@ -32,10 +51,13 @@ COMPARISON = Comparison(
         setting("read book and hotel reviews", str(READ["reviews_to_laptop"].relative_to(OUTPUTS.parents[1]))),
         setting("read laptop reviews", str(READ["laptop_reviews"].relative_to(OUTPUTS.parents[1]))),
         setting("base model, 2,000 laptop labels", BASE[1], "--dataset_name", "laptop_reviews"),
+        tfidf("tf-idf", "reviews_to_laptop"),
+        tfidf("tf-idf, 2,000 laptop labels", "laptop_reviews"),
     ],
     scores={"accuracy": "test_accuracy", "macro-F1": "test_macro_f1"},
     against="base model",
     prepare=continue_pretraining,
+    run=measure,
 )
 
 if __name__ == "__main__":
