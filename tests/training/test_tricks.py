@@ -225,6 +225,11 @@ def test_plain_transformers_refuses_a_model_that_reads_the_mean(tiny_model, tmp_
         (["--average_checkpoints", "1"], "--average_checkpoints 1: one checkpoint is its own mean, name 2 or more"),
         (["--average_checkpoints", "2", "--save_strategy", "no"], "--save_strategy no leaves none"),
         (["--average_checkpoints", "2", "--early_stopping_patience", "1"], "ends with a mean"),
+        (["--average_checkpoints", "2", "--load_best_model_at_end", "true"], "with a mean: keep one of them"),
+        (
+            ["--average_checkpoints", "3", "--save_total_limit", "2"],
+            "--save_total_limit 2 keeps fewer checkpoints than",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(trainer_for, argv, said):

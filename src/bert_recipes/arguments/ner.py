@@ -94,6 +94,7 @@ class NerArguments(AdapterArguments, TrickArguments):
             self.base_learning_rate = LORA_LEARNING_RATE
 
     def check_given(self) -> None:
+        super().check_given()
         for adapter in fields(AdapterArguments):
             if not self.lora and adapter.name in self.given:
                 name = "no_merge" if adapter.name == "merge" else adapter.name

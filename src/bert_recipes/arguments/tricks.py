@@ -40,10 +40,6 @@ class TrickArguments(RecipeArguments):
     def __post_init__(self):
         if not 0 < self.adversarial_epsilon < float("inf"):
             raise UserError(f"--adversarial_epsilon {self.adversarial_epsilon}: must be above 0")
-        if self.adversarial is None and self.adversarial_epsilon != 1:
-            raise UserError(
-                "--adversarial_epsilon is for --adversarial fgm: add it, or leave --adversarial_epsilon out"
-            )
         if not 0 <= self.r_drop < float("inf"):
             raise UserError(f"--r_drop {self.r_drop}: must be 0 or more")
         if self.dropout is not None and not 0 <= self.dropout < 1:
@@ -53,6 +49,13 @@ class TrickArguments(RecipeArguments):
                 f"--layer_learning_rate_decay {self.layer_learning_rate_decay}: must be above 0, and at most 1"
             )
         super().__post_init__()
+
+    def check_given(self) -> None:
+        super().check_given()
+        if self.adversarial is None and "adversarial_epsilon" in self.given:
+            raise UserError(
+                "--adversarial_epsilon is for --adversarial fgm: add it, or leave --adversarial_epsilon out"
+            )
 
 
 @dataclass
@@ -101,3 +104,18 @@ class LayerArguments:
         self.load_best_model_at_end = False
         if self.save_total_limit is not None:
             self.save_total_limit = max(self.save_total_limit, self.average_checkpoints)
+
+    def check_given(self) -> None:
+        super().check_given()
+        count = self.average_checkpoints
+        if count and self.given.get("load_best_model_at_end"):
+            raise UserError(
+                f"--load_best_model_at_end ends with the best checkpoint, --average_checkpoints {count} with a mean: "
+                "keep one of them"
+            )
+        limit = self.given.get("save_total_limit")
+        if limit and limit < count:
+            raise UserError(
+                f"--save_total_limit {limit} keeps fewer checkpoints than --average_checkpoints {count} asks for: raise "
+                "it, or leave it out"
+            )
