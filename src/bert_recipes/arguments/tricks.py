@@ -116,6 +116,6 @@ class LayerArguments:
         limit = self.given.get("save_total_limit")
         if limit and limit < count:
             raise UserError(
-                f"--save_total_limit {limit} keeps fewer checkpoints than --average_checkpoints {count} asks for: raise "
-                "it, or leave it out"
+                f"--save_total_limit {limit} keeps fewer checkpoints than --average_checkpoints {count} asks for: "
+                "raise it, or leave it out"
             )
