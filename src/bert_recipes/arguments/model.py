@@ -25,9 +25,13 @@ class ModelArguments(CheckpointArguments):
 
 @dataclass
 class ClassifierModelArguments(ModelArguments):
-    pooling: str = field(
-        default="cls",
-        metadata={"choices": ["cls", "mean"], "help": "mean: the classifier reads a text's mean in place of [CLS]"},
+    pooling: str | None = field(
+        default=None,
+        metadata={
+            "choices": ["cls", "mean"],
+            "help": "what the classifier reads: [CLS], or the mean of the tokens; left out, what the checkpoint was "
+            "trained on",
+        },
     )
     aspect_attention: bool = field(
         default=False,

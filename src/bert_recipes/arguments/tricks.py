@@ -20,7 +20,7 @@ class TrickArguments(RecipeArguments):
         },
     )
     adversarial_epsilon: float = field(
-        default=1.0, metadata={"help": "how far: the length of what is added to the embeddings of a row"}
+        default=1.0, metadata={"help": "length of what is added to the embeddings of a row, or of a window"}
     )
     r_drop: float = field(
         default=0.0,
@@ -84,6 +84,8 @@ class LayerArguments:
         if self.freeze_encoder and (self.freeze_layers or self.reinitialize_layers):
             name = "freeze_layers" if self.freeze_layers else "reinitialize_layers"
             raise UserError(f"--freeze_encoder trains no layer at all: leave it out, or --{name}")
+        if self.freeze_encoder and self.layer_learning_rate_decay < 1:
+            raise UserError("--layer_learning_rate_decay is for layers that train: leave it out, or --freeze_encoder")
         if self.average_checkpoints == 1:
             raise UserError("--average_checkpoints 1: one checkpoint is its own mean, name 2 or more")
         if self.average_checkpoints:
@@ -102,8 +104,8 @@ class LayerArguments:
                 "--average_checkpoints ends with a mean, --early_stopping_patience with the best: keep one of them"
             )
         self.load_best_model_at_end = False
-        if self.save_total_limit is not None:
-            self.save_total_limit = max(self.save_total_limit, self.average_checkpoints)
+        if self.save_total_limit is not None:  # where the run evaluates, one of them is kept for being the best
+            self.save_total_limit = max(self.save_total_limit, self.average_checkpoints + 1)
 
     def check_given(self) -> None:
         super().check_given()
@@ -114,8 +116,8 @@ class LayerArguments:
                 "keep one of them"
             )
         limit = self.given.get("save_total_limit")
-        if limit and limit < count:
+        if limit and count and limit <= count:
             raise UserError(
-                f"--save_total_limit {limit} keeps fewer checkpoints than --average_checkpoints {count} asks for: "
-                "raise it, or leave it out"
+                f"--save_total_limit {limit} keeps too few checkpoints, the best among them, for --average_checkpoints "
+                f"{count}: write {count + 1}, or leave it out"
             )

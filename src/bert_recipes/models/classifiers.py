@@ -11,7 +11,7 @@ from transformers import AutoModelForSequenceClassification, PretrainedConfig, P
 
 from ..arguments.model import CheckpointArguments, ModelArguments
 from ..arguments.problems import REGRESSION, SINGLE_LABEL
-from ..run.errors import UserError, shorten
+from ..run.errors import UserError, shorten, tell
 from ..text.long_texts import TRUNCATED, LongTexts
 from .adapters import is_adapter, load_adapted
 from .aspect_attention import AspectBertConfig
@@ -71,9 +71,19 @@ def load_classifier(
 
 
 def variant_asked_for(model_args: ModelArguments) -> type[BertVariantConfig] | None:
+    """None: what the checkpoint is."""
     if getattr(model_args, "aspect_attention", False):
         return AspectBertConfig
-    return MeanPoolingBertConfig if getattr(model_args, "pooling", "cls") == "mean" else None
+    pooling = getattr(model_args, "pooling", None)
+    reads_mean = load_config(model_args).model_type == MeanPoolingBertConfig.model_type
+    if reads_mean and pooling == "cls":
+        raise UserError(
+            f"--pooling cls: {model_args.model_name_or_path} was trained to read the mean of the tokens: leave it out, "
+            "or start from the model before"
+        )
+    if reads_mean:
+        tell(f"{model_args.model_name_or_path} reads the mean of the tokens, not [CLS]")
+    return MeanPoolingBertConfig if pooling == "mean" else None
 
 
 def trained_labels(config: PretrainedConfig, problem_type: str) -> list[str] | None:

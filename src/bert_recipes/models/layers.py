@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from transformers import PreTrainedModel
 
-from ..run.errors import UserError, tell
+from ..run.errors import UserError, counted, tell
 
 
 def repeated_layers(model: torch.nn.Module) -> list[torch.nn.Module]:
@@ -19,7 +19,7 @@ def repeated_layers(model: torch.nn.Module) -> list[torch.nn.Module]:
 
 def depths(model: torch.nn.Module) -> dict[str, int]:
     """How far below the top each weight lies, by its name: 0 behind the layers (the pooler, the head), 1 in the topmost
-    layer, and one more than there are layers in front of them (the embeddings)."""
+    layer, and one more than there are layers in front of them, and in embeddings wherever they stand."""
     layers = repeated_layers(model)
     of_layers = {
         id(weight): len(layers) - number for number, layer in enumerate(layers) for weight in layer.parameters()
@@ -29,7 +29,8 @@ def depths(model: torch.nn.Module) -> dict[str, int]:
         inside = of_layers.get(id(weight))
         if inside is not None:
             depth = 0  # of what is still to come outside the layers
-        found[name] = depth if inside is None else inside
+        outside = len(layers) + 1 if "embeddings" in name else depth
+        found[name] = outside if inside is None else inside
     return found
 
 
@@ -61,7 +62,7 @@ def check_count(argument: str, model: PreTrainedModel, count: int) -> int:
     """The number of layers, of which `count` are asked for."""
     number = len(repeated_layers(model))
     if count > number:
-        raise UserError(f"--{argument} {count}: {type(model).__name__} has {number} layers")
+        raise UserError(f"--{argument} {count}: {type(model).__name__} has {counted(number, 'layer')}")
     return number
 
 

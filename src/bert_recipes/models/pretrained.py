@@ -51,7 +51,7 @@ def load(auto_class: type, model_args: CheckpointArguments, **kwargs):
             **kwargs,
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, HTTPError) as error:
-        told = reason(error, model_args.model_name_or_path)
+        told = reason(error, model_args.model_name_or_path).partition(" Model type should be one of")[0]
         raise UserError(f"--model_name_or_path {model_args.model_name_or_path} can't be loaded: {told}") from error
 
 

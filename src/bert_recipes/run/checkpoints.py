@@ -22,6 +22,11 @@ from .errors import UserError, counted
 MANIFEST = "files.json"  # name -> bytes and CRC-32 of each file of a checkpoint; the number of processes; when
 RUN_FACTS = "run.json"  # what a run that goes on must have in common with the one that saved the checkpoint
 UNFINISHED = "unfinished"  # a folder beside the checkpoints: the one that is being written
+# Facts that earlier versions did not write, and what their runs did; of other such facts nobody knows.
+OF_EARLIER_VERSIONS = {
+    "packing": None, "adversarial": None, "r_drop": 0.0, "layer_learning_rate_decay": 1.0, "freeze_layers": 0,
+    "reinitialize_layers": 0, "dropout": None, "pooling": None,
+}  # fmt: skip
 SLACK = 1_000_000  # bytes: a tokenizer, and what else is small
 
 
@@ -200,8 +205,9 @@ def refuse_another_run(checkpoint: str, facts: dict[str, Any]) -> None:
     and would keep some of the old ones in silence."""
     then = json.loads((Path(checkpoint) / RUN_FACTS).read_text(encoding="utf-8"))
     for name, now in json.loads(json.dumps(facts)).items():
-        if (name in then or name == "packing") and then.get(name) != now:  # earlier versions wrote fewer, packed none
-            former, now = ("left out" if value is None else value for value in (then.get(name), now))
+        former = then.get(name, OF_EARLIER_VERSIONS.get(name, now))
+        if former != now:
+            former, now = ("left out" if value is None else value for value in (former, now))
             raise UserError(
                 f"{checkpoint} is of a run with {name} {former}, not {now}: go on with the same, or start another run "
                 "in another --output_dir"

@@ -16,9 +16,10 @@ from ..arguments.recipe import RecipeArguments
 from ..arguments.tricks import TrickArguments
 from ..models.adapters import last_projection
 from ..models.classifiers import load_classifier
-from ..models.layers import freeze_lower_layers, renew_upper_layers
+from ..models.layers import freeze_lower_layers, renew_upper_layers, repeated_layers
 from ..models.long_texts import NUM_TEXT_COLUMNS
 from ..models.starting_weights import guess_the_mean
+from ..run.errors import UserError, counted
 from ..text.collating import MaskedLanguageModelCollator
 from ..text.encoded import EncodedTexts, as_it_is
 from .choosing_loss import ClassifierLoss
@@ -41,9 +42,22 @@ def classifier_for(
     model = load_classifier(model_args, data.label_names, data.problem_type, frozen, args.do_train, data.long_texts)
     setattr(model.config, NUM_TEXT_COLUMNS, len(data.text_columns))
     if args.do_train and isinstance(args, FinetuneArguments):
-        renew_upper_layers(model, args.reinitialize_layers)
-        freeze_lower_layers(model, args.freeze_layers)
+        change_layers(model, args, model_args.from_scratch)
     return model
+
+
+def change_layers(model: PreTrainedModel, args: FinetuneArguments, from_scratch: bool) -> None:
+    for name in ("freeze_layers", "reinitialize_layers"):
+        if from_scratch and getattr(args, name):
+            raise UserError(f"--{name}: with --from_scratch every layer is random: leave one of them out")
+    layers = len(repeated_layers(model))
+    if 0 < args.reinitialize_layers <= layers < args.freeze_layers + args.reinitialize_layers <= 2 * layers:
+        raise UserError(
+            f"--freeze_layers {args.freeze_layers} and --reinitialize_layers {args.reinitialize_layers}: of "
+            f"{counted(layers, 'layer')} some would be random and never trained: lower one of them"
+        )
+    renew_upper_layers(model, args.reinitialize_layers)
+    freeze_lower_layers(model, args.freeze_layers)
 
 
 def classifier_trainer(

@@ -11,7 +11,7 @@ from transformers.utils import SAFE_WEIGHTS_NAME
 
 
 def mean_of_checkpoints(folders: Sequence[Path]) -> dict[str, torch.Tensor]:
-    """Of each weight, summed in float64 and as wide as it is in the files."""
+    """Of each weight, in float32, as models are trained here."""
     sums: dict[str, torch.Tensor] = {}
     for folder in folders:
         for name, weight in load_file(folder / SAFE_WEIGHTS_NAME).items():

@@ -18,6 +18,7 @@ from ..arguments.problems import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 from ..models.aspect_attention import AspectBertConfig
 from ..models.classifiers import names_as_trained, trained_labels
 from ..models.long_texts import check_text_columns, selecting_by_encoder, trained_long_texts
+from ..models.mean_pooling import MeanPoolingBertConfig
 from ..models.pretrained import load_config
 from ..models.sentence_filter import LearnedScores, load_filter
 from ..models.tokenization import load_or_train_tokenizer, load_tokenizer
@@ -119,6 +120,9 @@ def choose_long_texts(
         long_texts = LongTexts(asked_for or TRUNCATE, select_by)
     if getattr(model_args, "aspect_attention", False) or config.model_type == AspectBertConfig.model_type:
         check_aspect_attention(config, data_args, long_texts)
+    reads_mean = getattr(model_args, "pooling", None) == "mean" or config.model_type == MeanPoolingBertConfig.model_type
+    if reads_mean and long_texts.how == WINDOWS:
+        raise UserError("--pooling mean reads one text, and --long_text windows makes several: leave one of them out")
     return long_texts
 
 

@@ -40,7 +40,8 @@ class TrickTrainer(Trainer):
         with self.adversary.watching():
             loss = super().training_step(model, inputs, num_items_in_batch)
         with self.adversary.attacking():
-            super().training_step(model, inputs, num_items_in_batch)
+            of_moved_rows = super().training_step(model, inputs, num_items_in_batch)
+        self.stop.add(-of_moved_rows)  # which has been added: nothing of it stays, unless it is no number
         return loss
 
     def create_optimizer(self, model=None):
