@@ -17,7 +17,7 @@ from bert_recipes.arguments.parse import parse
 from bert_recipes.arguments.split_arguments import SplitArguments
 from bert_recipes.experiment import label_grid
 from bert_recipes.experiment.answers import TOPICS, opening_answers
-from bert_recipes.experiment.comparing import merit
+from bert_recipes.experiment.comparing import exploded_in_words, merit, that_count
 from bert_recipes.experiment.experiment import Experiment
 from bert_recipes.experiment.intervals import paired_bootstrap
 from bert_recipes.experiment.kept_runs import Runs
@@ -140,11 +140,46 @@ def test_a_learning_rate_at_which_the_loss_explodes_is_passed_over(arguments, tm
     experiment.runs = Runs(experiment.folder)
     trial, other, *_ = label_grid.trials(experiment, [("base", "full", 20)])
     wild = replace(trial, argv=tuple("1e9" if word == str(trial.learning_rate) else word for word in trial.argv))
-    (exploded, whole) = experiment.runs.execute([wild, other], 1)
+    run_of_the_grid = replace(wild, experiment="labels", seed=1)
+    exploded, lost, whole = experiment.runs.execute([wild, run_of_the_grid, other], 1)
     assert exploded["exploded"] and "test_accuracy" not in exploded
+    assert that_count([exploded, lost, whole]) == [exploded, whole]
+    assert exploded_in_words([exploded, lost, whole]) == (
+        "the loss of 1 run exploded, and no score counts them: labels base full 20 1"
+    )
+    assert not (tmp_path / "split" / "runs" / wild.file_name).exists()
     assert "the loss exploded: this learning rate is too high" in capsys.readouterr().out
     assert merit(whole) > merit(exploded)
-    assert table_of_trials([exploded, whole])[1][-2:] == [f"{other.learning_rate:g}", "yes, the highest"]
+    assert table_of_trials([exploded, whole])[1][2:] == [
+        f"{trial.learning_rate:g} (exploded), {other.learning_rate:g}", f"{other.learning_rate:g}", "yes, the highest",
+    ]  # fmt: skip
+
+
+def test_where_every_learning_rate_explodes_the_cell_is_named(arguments, tmp_path):
+    experiment = an_experiment(tmp_path / "split", *arguments, "--starts", "base", "--experiments", "labels")
+    experiment.runs = Runs(experiment.folder)
+    cell = ("base", "full", 20)
+    for trial in label_grid.trials(experiment, [cell]):
+        experiment.runs.keep(trial, {"exploded": True, "arguments": list(trial.argv)})
+    with pytest.raises(UserError, match="full from base: the loss explodes at each of the learning rates"):
+        label_grid.rate_of(experiment, cell)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["--experiments", "ranks", "--methods", "full"],
+            "compares LoRA with full fine-tuning: name both in --methods",
+        ),
+        (["--experiments", "tricks", "--methods", "lora"], "tricks is about full fine-tuning of a pretrained start"),
+        (["--experiments", "tricks", "--starts", "random"], "tricks is about full fine-tuning of a pretrained start"),
+        (["--experiments", "text", "--starts", "base"], "text is about full fine-tuning from base and continued"),
+    ],
+)
+def test_a_question_without_its_methods_or_starts_is_refused(arguments, tmp_path, words, said):
+    with pytest.raises(UserError, match=said):
+        an_experiment(tmp_path / "split", *arguments, *words)
 
 
 @pytest.fixture
@@ -177,7 +212,7 @@ def done_at_once(monkeypatch):
 
 
 def test_it_is_stopped_and_goes_on_without_a_run_twice(arguments, tmp_path, done_at_once, no_figures):
-    words = [*arguments, "--methods", "full", "--starts", "base,continued", "--experiments", f"labels,{NEW}"]
+    words = [*arguments, "--starts", "base,continued", "--experiments", f"labels,{NEW}"]
     experiment = an_experiment(tmp_path / "split", *words)
     experiment.answer()
     whole, kept = list(done_at_once), experiment.runs.results
@@ -235,7 +270,10 @@ def test_tricks_are_paired_by_seed_with_the_plain_run(no_figures):
     # 9 s beside 6; a pretraining beside the plain pretraining.
     assert [line[2] for line in table[2:]] == ["1.50", "1.50", "pretraining 1.00"]
     assert "Miyato et al. 2017" in table[2][3]
-    assert section.notes == ["One pretraining of each kind: the intervals do not cover how two pretrainings differ."]
+    assert section.notes == [
+        "Every trick trains at the learning rate that was chosen for the plain run: another one may suit it better.",
+        "One pretraining of each kind: the intervals do not cover how two pretrainings differ.",
+    ]
 
 
 def test_of_several_numbers_of_labels_each_trick_names_its_own(no_figures):
@@ -265,12 +303,12 @@ def test_where_no_trick_pays_it_says_so_and_missing_or_collapsed_runs_are_told(n
     section = tricks.tricks([*plain, *alike], ROWS)
     assert "no trick raises the test accuracy" in section.sentence and "no trick lowers it" in section.sentence
     assert section.sentence.endswith("in 2 of 2 comparisons no difference was measured.")
-    assert section.notes == ["6 of 6 runs here collapsed to one class, which every test row is predicted to have."]
+    assert section.notes[1:] == ["6 of 6 runs here collapsed to one class, which every test row is predicted to have."]
     assert tricks.tricks(alike, ROWS) is None  # without the plain run
     one_seed = [run for run in [*plain, *alike] if run["experiment"] == "labels" or run["seed"] == 0]
     assert tricks.tricks(one_seed, ROWS) is None
     twelve = [run | {"variant": trick.name} for trick in tricks.TRICKS for run in alike[:3]]
-    assert tricks.tricks([*plain, *twelve], ROWS).notes[0] == (
+    assert tricks.tricks([*plain, *twelve], ROWS).notes[1] == (
         "Of 12 intervals, about 1 would leave out zero by chance."
     )
 

@@ -22,7 +22,7 @@ FIXED = (
     "model_name_or_path", "revision", "weights", "data", "dataset_name", "encoding", "text_columns", "label_column",
     "column_names", "label_separator", "label_names", "label_names_file",
     "max_length", "max_train_samples", "max_eval_samples", "max_test_samples",
-    "pretraining_epochs", "steps_at_100_labels", "batch_size", "trial_labels", "precision",
+    "full", "pretraining_epochs", "steps_at_100_labels", "batch_size", "trial_labels", "precision",
 )  # fmt: skip
 
 
@@ -55,7 +55,8 @@ def claim_folder(setting: Setting) -> None:
     former = read_json(folder / "experiment.json", None)
     if former is None and folder.exists() and any(folder.iterdir()):
         raise UserError(f"--output_dir {folder} holds files that are no experiment's: name another folder")
-    different = [name for name in FIXED if former and former.get(name) != mine[name]]
+    added_later = {name: mine[name] for name in ("full",)}  # an earlier version did not write it
+    different = [name for name in FIXED if former and (added_later | former).get(name) != mine[name]]
     if different:
         name = different[0]
         raise UserError(

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arguments.split_arguments import STARTS
+from ..run.errors import counted
 from .intervals import Interval, mean_and_interval, paired_difference
-from .runs import Result
+from .runs import OTHER_RATE, TRIALS, Result
 
 METHOD_NAMES = {
     "full": "full fine-tuning", "lora": "LoRA", "head_only": "the head alone", "tfidf": "tf-idf + logistic regression",
@@ -53,6 +54,25 @@ def as_number(count: float | str) -> float:
 def the_pretraining(results: list[Result]) -> list[Result]:
     """That of the continued start: the task's text, as many passes as asked, no trick."""
     return of(results, experiment="pretraining", method="mlm", columns=None, passes=None, variant=None)
+
+
+def that_count(results: Iterable[Result]) -> list[Result]:
+    """Without those whose loss exploded, trials excepted, and without runs at a rate that lost its place."""
+    return [
+        run
+        for run in results
+        if run["experiment"] != OTHER_RATE and (run["experiment"] == TRIALS or not run.get("exploded"))
+    ]
+
+
+def exploded_in_words(results: Iterable[Result]) -> str:
+    """Of which runs, trials excepted, the loss exploded; empty where of none."""
+    runs = [run for run in results if run.get("exploded") and run["experiment"] != TRIALS]
+    told = ("experiment", "start", "method", "labels", "variant", "seed")
+    names = [" ".join(str(run[name]) for name in told if run.get(name) is not None) for run in runs]
+    if not names:
+        return ""
+    return f"the loss of {counted(len(names), 'run')} exploded, and no score counts them: {', '.join(names)}"
 
 
 def merit(trial: Result) -> tuple[float, float]:

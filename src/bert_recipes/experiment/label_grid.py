@@ -95,6 +95,13 @@ def rate_of(setting: Setting, cell: Cell) -> float:
     try."""
     tried = trials(setting, [cell])
     results = {trial: result for trial in tried if (result := setting.runs.result(trial))}
+    if len(results) == len(tried) and all(result.get("exploded") for result in results.values()):
+        start, method, _ = cell
+        rates = ", ".join(f"{trial.learning_rate:g}" for trial in tried)
+        raise UserError(
+            f"{method} from {start}: the loss explodes at each of the learning rates {rates} with "
+            f"{tried[0].labels} labels: leave the method or the start out, or try another model"
+        )
     return max(results or tried[:1], key=lambda trial: merit(results[trial]) if results else 0).learning_rate
 
 

@@ -66,9 +66,9 @@ dt { font-weight: 600; } dd { margin: 0 0 0.5rem; overflow-wrap: anywhere; }
 <body>
 <h1>What pretraining and fine-tuning each change in BERT, and what each adds</h1>
 $answers<p>Every number comes from the $runs runs in <code>results.json</code> beside this page. Points are means; bars
-are their 95 % intervals: Student's t over the seeds, and for titles the paired bootstrap over the rows; a point without
-a bar is one run. In a figure of differences a filled point's interval leaves out zero. One in twenty intervals misses
-by chance.</p>
+are their 95 % intervals: Student's t over the seeds, and for titles the paired bootstrap over the rows; in a chart of
+lines a point without a bar is one run. In a figure of differences a filled point's interval leaves out zero. One in
+twenty intervals misses by chance.</p>
 $body
 <section><h2 id="how_it_was_measured">How it was measured</h2><dl>$facts</dl></section>
 </body>

@@ -92,9 +92,8 @@ def fine_tune(run: Run, output_dir: Path, log: Path, threads: int) -> Result:
     try:
         results = call_recipe(run.recipe, argv, log, threads)
     except ExplodedLoss:
-        if run.experiment != TRIALS:
-            raise
-        return {"exploded": True, "weights_moved": {}}  # the other learning rates are still tried
+        shutil.rmtree(output_dir, ignore_errors=True)
+        return {"exploded": True}  # the other runs go on without it
     rows = pandas.read_csv(output_dir / "predictions.csv", dtype=str, keep_default_na=False)
     changes = measure_changes(argv) if run.experiment in ("labels", TRIALS) else {"weights_moved": {}}
     if run.experiment in ("nsp", "titles", "passes"):  # of the newspaper the rows count, for the bootstrap

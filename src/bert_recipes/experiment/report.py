@@ -10,7 +10,7 @@ from pathlib import Path
 from ..run.errors import counted
 from ..run.tables import print_table
 from .answers import opening_answers
-from .comparing import asking
+from .comparing import asking, exploded_in_words, opening, that_count
 from .experiment import Experiment
 from .facts import corpora, facts
 from .page import PAGE, UNFINISHED, as_html, links_to
@@ -37,17 +37,21 @@ def report_split(experiment: Experiment, unfinished: bool = False) -> list[Resul
 
     Returns the results of all runs.
     """
-    results, folder = experiment.runs.results, experiment.folder
+    results, folder = that_count(experiment.runs.results), experiment.folder
     so_far = UNFINISHED.substitute(left=len(experiment.to_do())) if unfinished else ""
-    write_page(results, experiment.rows, folder, facts(experiment), corpora(experiment), so_far)
+    exploded = exploded_in_words(experiment.runs.results)
+    measured = facts(experiment) | ({"left out": exploded} if exploded else {})
+    write_page(results, experiment.rows, folder, measured, corpora(experiment), so_far)
     if labels := asking(results, "labels"):
         print_table(table_of_scores(labels))
         print_table(table_of_gains(labels))
         print("".join(f"\n{sentence}" for sentence in collapsed_in_words(labels)))
+    if exploded:
+        print(f"\n{opening(exploded)}")
     said = "what they say so far" if unfinished else "what they say"
     runs = counted(distinct_runs(results), "run")
     print(f"\n{runs} in {folder / 'results.json'}, {said} in {folder / 'report.html'}")
-    return results
+    return experiment.runs.results
 
 
 def write_page(

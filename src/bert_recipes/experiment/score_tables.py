@@ -89,7 +89,8 @@ def table_of_trials(trials: list[Result]) -> Table:
         rates = [run["learning_rate"] for run in tried]
         chosen = max(tried, key=merit)["learning_rate"]
         end = end_of(chosen, rates)
-        cells = [str(labels), ", ".join(f"{rate:g}" for rate in rates), f"{chosen:g}", f"yes, {end}" if end else "no"]
+        said = ", ".join(f"{run['learning_rate']:g}{' (exploded)' if run.get('exploded') else ''}" for run in tried)
+        cells = [str(labels), said, f"{chosen:g}", f"yes, {end}" if end else "no"]
         table.append([f"{method}, {start}", *cells])
     return table
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ...arguments.classifier import LoraArguments
+from ...run.errors import UserError
 from ...run.tables import Table
 from ..charts import Line, line_chart
 from ..comparing import (
@@ -38,7 +39,15 @@ ALL_LINEAR = "r8_all_linear"
 FULL = METHOD_NAMES["full"]
 
 
+ONE_RATE = "Every rank trains at the learning rate that was chosen for r 8: another one may suit another rank."
+
+
 # --- the runs ---
+
+
+def check_methods(setting: Setting) -> None:
+    if not {"full", "lora"} <= set(setting.args.methods):
+        raise UserError("--experiments ranks compares LoRA with full fine-tuning: name both in --methods")
 
 
 def cells(setting: Setting) -> list[Cell]:
@@ -86,7 +95,7 @@ def ranks(results: list[Result], rows: int) -> Section | None:
     where = f"from {START_NAMES[start]} with {labelled_rows(shared['labels'], rows)}"
     return Section(
         "LoRA's rank", flat_in_words(gaps, max(by_rank), where), figure(scores),
-        [table(results, kinds, shared, max(by_rank))], collapses_in_words(of(asked, **shared)),
+        [table(results, kinds, shared, max(by_rank))], [ONE_RATE, *collapses_in_words(of(asked, **shared))],
         answers=answer(gaps, max(by_rank)),
     )  # fmt: skip
 
@@ -138,7 +147,7 @@ def figure(scores: dict[str, list[float]]) -> str:
     by_rank = {int(name[2:]): values for name, values in scores.items() if re.fullmatch(r"r \d+", name)}
     lines: dict[str, Line] = {"LoRA": [(rank, *mean_or_value(values)) for rank, values in sorted(by_rank.items())]}
     if FULL in scores:
-        lines[FULL] = [(rank, float(np.mean(scores[FULL])), 0.0) for rank in sorted(by_rank)]
+        lines[FULL] = [(rank, *mean_or_value(scores[FULL])) for rank in sorted(by_rank)]
     if title(ALL_LINEAR) in scores:
         lines["LoRA, all linear layers"] = [(8, *mean_or_value(scores[title(ALL_LINEAR)]))]
     ticks = {rank: str(rank) for rank in sorted(by_rank)}
@@ -158,4 +167,4 @@ def table(results: list[Result], kinds: dict[str, dict], shared: dict, largest: 
     return lines
 
 
-QUESTION = Question(plan_with_rates("ranks", cells, rank_runs, short=False), ranks)
+QUESTION = Question(plan_with_rates("ranks", cells, rank_runs, check=check_methods, short=False), ranks)

@@ -49,6 +49,10 @@ def counts(setting: Setting) -> list[int | str]:
 def check_counts(setting: Setting) -> None:
     if len(setting.args.label_counts) < 2:
         raise UserError("--experiments text: name two numbers of --label_counts or more, such as 100,500")
+    if "full" not in setting.args.methods or not {"base", "continued"} <= set(setting.args.starts):
+        raise UserError(
+            "--experiments text is about full fine-tuning from base and continued: name them in --methods and --starts"
+        )
 
 
 def cells(setting: Setting) -> list[Cell]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...models.pretrained import load_config
+from ...run.errors import UserError
 from ...run.tables import Table
 from ..charts import difference_chart
 from ..comparing import (
@@ -71,6 +72,13 @@ Differences = dict[int | str, dict[str, Difference]]  # number of labels -> name
 
 
 # --- the runs ---
+
+
+def check_methods(setting: Setting) -> None:
+    if "full" not in setting.args.methods or setting.last_start == "random":
+        raise UserError(
+            "--experiments tricks is about full fine-tuning of a pretrained start: name them in --methods and --starts"
+        )
 
 
 def cells(setting: Setting) -> list[Cell]:
@@ -192,10 +200,13 @@ def seconds_in_words(results: list[Result], runs: list[Result], start: str | Non
 
 def notes(results: list[Result], runs: list[Result], found: Differences) -> list[str]:
     size = sum(map(len, found.values()))
-    said = [f"Of {size} intervals, about {size / 20:.0f} would leave out zero by chance."] if size >= 10 else []
+    said = [
+        "Every trick trains at the learning rate that was chosen for the plain run: another one may suit it better."
+    ]
+    said += [f"Of {size} intervals, about {size / 20:.0f} would leave out zero by chance."] if size >= 10 else []
     if any(of(results, experiment="pretraining", variant=trick.name) for trick in TRICKS):
         said.append("One pretraining of each kind: the intervals do not cover how two pretrainings differ.")
     return said + collapses_in_words(runs)
 
 
-QUESTION = Question(plan_with_rates("tricks", cells, trick_runs, short=False), tricks)
+QUESTION = Question(plan_with_rates("tricks", cells, trick_runs, check=check_methods, short=False), tricks)
