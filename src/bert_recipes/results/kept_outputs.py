@@ -38,10 +38,16 @@ def kept_outputs(rows: InputRows, trainer: Trainer, stdout: BinaryIO | None) -> 
 def facts(rows: InputRows, trainer: Trainer) -> dict[str, Any]:
     return {name: getattr(rows.args, name) for name in FACTS} | {
         "weights": weights_of(trainer.model),
+        "config": fingerprint(trainer.model.config.to_json_string(use_diff=False)),
+        "tokenizer": fingerprint(repr(sorted(trainer.processing_class.get_vocab().items()))),
         "text": sha256(rows.args.input_file),
         "precision": precision_of(trainer.args),
         "rows a block": blocks.BLOCK_ROWS,
     }
+
+
+def fingerprint(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def weights_of(model: torch.nn.Module) -> str:
