@@ -25,7 +25,7 @@ UNFINISHED = "unfinished"  # a folder beside the checkpoints: the one that is be
 # Facts that earlier versions did not write, and what their runs did; of other such facts nobody knows.
 OF_EARLIER_VERSIONS = {
     "packing": None, "adversarial": None, "r_drop": 0.0, "layer_learning_rate_decay": 1.0, "freeze_layers": 0,
-    "reinitialize_layers": 0, "dropout": None, "pooling": None,
+    "reinitialize_layers": 0, "pooling": None,
 }  # fmt: skip
 SLACK = 1_000_000  # bytes: a tokenizer, and what else is small
 
