@@ -16,7 +16,7 @@ class TrickArguments(RecipeArguments):
         default=None,
         metadata={
             "choices": [FGM],
-            "help": "fgm: train on embeddings moved against the model too (arXiv 1605.07725), in twice the time",
+            "help": "fgm: train on embeddings moved against the model too (arXiv 1605.07725), two passes a step",
         },
     )
     adversarial_epsilon: float = field(
@@ -25,8 +25,8 @@ class TrickArguments(RecipeArguments):
     r_drop: float = field(
         default=0.0,
         metadata={
-            "help": "weight of the divergence between two passes with other dropout (arXiv 2106.14448), such as 1; a "
-            "step takes twice as long"
+            "help": "weight of the divergence between two passes with other dropout (arXiv 2106.14448), such as 1; "
+            "two passes a step"
         },
     )
     dropout: float | None = field(
