@@ -150,6 +150,11 @@ def checkpoints_of(output_dir: Path) -> list[Path]:
     return sorted(folders, key=lambda path: (written_at(path), int(path.name.rpartition("-")[2])), reverse=True)
 
 
+def written_checkpoints(output_dir: Path) -> list[Path]:
+    """Those that a run has written, and no copy that the user has made by hand; the newest first."""
+    return [path for path in checkpoints_of(output_dir) if (path / MANIFEST).exists()]
+
+
 def written_at(checkpoint: Path) -> float:
     """Seconds since 1970."""
     try:
@@ -163,7 +168,7 @@ def rotate(output_dir: Path, limit: int | None, best: str | None, goes_on: bool)
     limit. What no run has written stays too, whatever it is called."""
     if not limit:
         return
-    written = [path for path in checkpoints_of(output_dir) if (path / MANIFEST).exists()]
+    written = written_checkpoints(output_dir)
     others = [path for path in written if str(path) != best]
     newest_is_another = goes_on and written[:1] == others[:1]
     for path in others[max(limit - (best is not None), int(newest_is_another)) :]:

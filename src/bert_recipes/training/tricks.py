@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from ..models.layers import depths, repeated_layers, set_dropout
-from ..run.checkpoints import checkpoints_of
+from ..run.checkpoints import written_checkpoints
 from ..run.errors import UserError, tell
 from .adversarial import FastGradientMethod
 from .averaging import mean_of_checkpoints
@@ -58,7 +58,7 @@ class TrickTrainer(Trainer):
         return output
 
     def take_mean_of_checkpoints(self, count: int) -> None:
-        folders = checkpoints_of(self.run_dir)[:count]
+        folders = written_checkpoints(self.run_dir)[:count]
         self.accelerator.unwrap_model(self.model).load_state_dict(mean_of_checkpoints(folders))
         named = ", ".join(folder.name for folder in reversed(folders))
         fewer = f" (--average_checkpoints asks for {count}, and no more were saved)" if len(folders) < count else ""
