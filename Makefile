@@ -53,7 +53,7 @@ embed: setup  ## vectors of texts or characters: ARGS="--unit char --nearest 10 
 base-text: setup  ## gather the base model's text from Debian packages (needs Debian and a network)
 	$(BIN)/python -m bert_recipes.text.debian_text $(ARGS)
 
-base-model: setup  ## train a model like bert-mini-zh-v3 (after make base-text; minutes on a GPU)
+base-model: setup  ## train a model like bert-mini-zh (after make base-text; minutes on a GPU)
 	$(LAUNCHER) recipes/mlm_pretrain.py --config recipes/configs/base_model.yaml $(ARGS)
 
 bench: setup  ## measure ours beside the stock pipeline, as JSON      ARGS="--quick" BENCHMARK=mlm

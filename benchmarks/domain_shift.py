@@ -18,7 +18,7 @@ from comparing import OUTPUTS, Comparison, Setting, main, run_recipe
 from bert_recipes.experiment.performing import fit_baseline
 from bert_recipes.experiment.runs import Run
 
-BASE = ("--model_name_or_path", "bert-mini-zh-v3")
+BASE = ("--model_name_or_path", "bert-mini-zh")
 CONFIG = ("--config", "recipes/configs/domain_shift.yaml", "--no_baseline")
 STEPS = 1000  # of 32 chunks: about seven passes over the laptop reviews
 READ = {corpus: OUTPUTS / "domain_shift" / f"read_{corpus}" for corpus in ("laptop_reviews", "reviews_to_laptop")}

@@ -11,7 +11,7 @@ from comparing import Comparison, Setting, main
 
 DATA = ("--dataset_name", "joined_reviews", "--text_columns", "aspect,text", "--max_length", "64")
 ROWS = ("--max_train_samples", "1000", "--max_eval_samples", "200", "--max_test_samples", "1000")
-MODEL = ("--model_name_or_path", "bert-mini-zh-v3", "--learning_rate", "5e-4", "--num_train_epochs", "2")
+MODEL = ("--model_name_or_path", "bert-mini-zh", "--learning_rate", "5e-4", "--num_train_epochs", "2")
 MODEL = (*MODEL, "--per_device_train_batch_size", "16")
 SELECT = ("--long_text", "select", "--select_by")
 READINGS = {

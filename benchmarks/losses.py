@@ -37,7 +37,7 @@ ROWS = tuple(word for split, file in FILES.items() for word in (f"--{split}_file
 def trained(max_length: int) -> tuple[str, ...]:
     return (
         *ROWS,
-        *("--model_name_or_path", "bert-mini-zh-v3", "--max_length", str(max_length), "--max_steps", "200"),
+        *("--model_name_or_path", "bert-mini-zh", "--max_length", str(max_length), "--max_steps", "200"),
         *("--eval_strategy", "no", "--save_strategy", "no", "--calibrate", "--disable_tqdm", "true"),
     )
 

@@ -1,4 +1,4 @@
-"""Persons and places in newspaper text: the embedded models beside random weights and a CRF, on the same rows.
+"""Persons and places in newspaper text: the embedded model beside random weights and a CRF, on the same rows.
 
 python benchmarks/ner.py
 python benchmarks/ner.py --table
@@ -38,7 +38,6 @@ COMPARISON = Comparison(
     settings=[
         setting("random weights", "--from_scratch"),
         setting("bert-mini-zh", "--model_name_or_path", "bert-mini-zh"),
-        setting("bert-mini-zh-v3", "--model_name_or_path", "bert-mini-zh-v3"),
         Setting("CRF over characters", "crf", ROWS),
     ],
     scores={

@@ -112,11 +112,10 @@ COMPARISON = Comparison(
             ("--model_name_or_path", "bert-mini-zh", *TRAINING, *UNTRAINED, "--from_scratch"),
         ),
         *settings_of("bert-mini-zh"),
-        *settings_of("bert-mini-zh-v3"),
         Setting(
-            "bert-mini-zh-v3, SimCSE of [CLS]",
+            "bert-mini-zh, SimCSE of [CLS]",
             "simcse",
-            ("--model_name_or_path", "bert-mini-zh-v3", *TRAINING, "--pooling", "cls"),
+            ("--model_name_or_path", "bert-mini-zh", *TRAINING, "--pooling", "cls"),
             seeds=3,
         ),
     ],
