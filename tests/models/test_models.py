@@ -29,7 +29,7 @@ from bert_recipes.arguments.problems import MULTI_LABEL, SINGLE_LABEL
 from bert_recipes.experiment.evidence import loss_with_head
 from bert_recipes.models.classifiers import load_classifier, names_as_trained
 from bert_recipes.models.masked_lm import load_masked_lm
-from bert_recipes.models.pretrained import EMBEDDED_MODELS, count_parameters
+from bert_recipes.models.pretrained import EMBEDDED_MODELS, count_parameters, resolve
 from bert_recipes.models.sparse_head import sparse_head
 from bert_recipes.models.starting_weights import guess_by_frequency
 from bert_recipes.run.errors import UserError
@@ -200,6 +200,15 @@ def test_the_embedded_model_loads_with_plain_transformers_and_is_small():
     assert sum(file.stat().st_size for file in folder.iterdir()) <= 25e6
     config = json.loads((folder / "config.json").read_text())
     assert (config["num_hidden_layers"], config["hidden_size"]) == (4, 256)
+
+
+def test_a_former_name_means_the_embedded_model_and_a_folder_of_that_name_comes_first(tmp_path, monkeypatch):
+    assert resolve("bert-mini-zh-v3") == resolve("bert-mini-zh") == str(EMBEDDED_MODELS / "bert-mini-zh")
+    monkeypatch.chdir(tmp_path)
+    own = tmp_path / "bert-mini-zh-v3"
+    own.mkdir()
+    (own / "config.json").write_text("{}")
+    assert resolve("bert-mini-zh-v3") == "bert-mini-zh-v3"
 
 
 def test_it_guesses_better_than_chance(tokenizer):
