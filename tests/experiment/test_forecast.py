@@ -14,6 +14,8 @@ def test_a_row_has_the_tokens_that_are_read(tokenizer):
     assert tokens_a_row(rows, ("text",), tokenizer, None) == (9 + 4) / 2
     assert tokens_a_row(rows, ("text",), tokenizer, 6) == (6 + 4) / 2
     assert tokens_a_row(rows, ("title", "text"), tokenizer, None) == (9 + 4) / 2 + 3
+    by_length = Dataset.from_dict({"text": ["今天"] * 300 + ["今天的天气很好"] * 300})
+    assert tokens_a_row(by_length, ("text",), tokenizer, None) == (9 + 4) / 2
 
 
 def test_what_took_longer_than_the_forecast_leaves_more(monkeypatch, capsys):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections import Counter
 from dataclasses import replace
 from functools import partial
@@ -198,7 +199,7 @@ def done_at_once(monkeypatch):
     """No run trains: each ends with a result of its own. Returns the names of the runs that were done."""
     done = []
 
-    def perform_none(function, calls, workers):
+    def perform_none(function, calls, workers, behind):
         for number, (run, output_dir, *_) in enumerate(calls):
             done.append(run.file_name)
             output_dir.mkdir(parents=True, exist_ok=True)
@@ -225,6 +226,26 @@ def test_it_is_stopped_and_goes_on_without_a_run_twice(arguments, tmp_path, done
     experiment.answer()
     assert sorted(done_at_once) == sorted(name for name in whole if name.startswith("tricks-continued-full-30-1"))
     assert len(done_at_once) == len(lost) == len(tricks.TRICKS)
+
+
+def test_a_pretraining_whose_weights_are_gone_is_done_again_where_a_run_starts_from_it(
+    arguments, tmp_path, done_at_once, no_figures
+):
+    words = [*arguments, "--starts", "continued", "--methods", "full", "--experiments", "labels,tricks"]
+    experiment = an_experiment(tmp_path / "split", *words)
+    experiment.answer()
+    shutil.rmtree(tmp_path / "split" / "runs")
+    assert experiment.to_do() == []
+    behind = [run for run in experiment.runs.results if run.get("variant") == "mask_30" and run["labels"] == 30]
+    write_json(experiment.runs.path, [run for run in experiment.runs.results if run not in behind])
+    done_at_once.clear()
+    experiment.answer()
+    pretrained = "pretraining-base-mlm-all-42-mask_30"
+    assert sorted(done_at_once) == sorted(
+        [pretrained, *(f"tricks-continued-full-30-{seed}-8.1e-05-mask_30" for seed in (0, 1))]
+    )
+    assert done_at_once[0] == pretrained
+    assert Counter(run["experiment"] for run in experiment.runs.results)["pretraining"] == 3
 
 
 @pytest.mark.full

@@ -67,6 +67,30 @@ def test_a_call_tells_how_far_it_is(tmp_path):
     assert [type(told) for told in call(tmp_path, "telling")] == [Told, Told, str]
 
 
+def test_a_call_waits_for_the_one_it_is_behind(tmp_path):
+    calls = [(what, tmp_path) for what in ("first", "second", "third")]
+    # The second waits for the last; the worker that it leaves free takes what is behind nothing.
+    assert [number for number, _ in call_each(work, calls, 1, behind={1: 2})] == [0, 2, 1]
+    mistake = [("mistake", tmp_path), ("behind", tmp_path)]
+    assert len(list(call_each(work, mistake, 2, behind={1: 0}))) == 1 and "behind" not in started(tmp_path)
+
+
+NO_GPU_ASKED = """
+import torch
+def asked(*args):
+    raise AssertionError("a GPU that was asked for before the fork can't be used behind it")
+torch.cuda.device_count = torch.cuda.is_available = torch.accelerator.is_available = asked
+import importlib
+for name in {preloaded}:
+    importlib.import_module(name)
+"""
+
+
+def test_what_is_imported_once_for_all_asks_no_gpu():
+    done = subprocess.run([sys.executable, "-c", NO_GPU_ASKED.format(preloaded=PRELOADED)], capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+
+
 def test_behind_a_failure_nothing_new_is_started(tmp_path):
     one, mistake = call(tmp_path, "one", "mistake", "two", "three")
     assert one == "ONE" and isinstance(mistake, UserError) and "a.csv" in str(mistake)

@@ -12,13 +12,14 @@ from ..run.errors import UserError, counted
 from ..run.output_folder import only_run_in
 from ..text.builtin_corpora import SOURCES
 from ..text.repeats import repeated_rows
-from .checks import check_model, claim_folder, say_without_head
+from .checks import check_model, claim_folder, precision, say_without_head
 from .forecast import Progress, in_words, seconds_a_token
 from .kept_runs import Runs
+from .label_grid import trial_too
 from .performing import threads_each
 from .question import Plan
 from .questions.all import PLANS
-from .runs import Run
+from .runs import Run, distinct_runs
 from .setting import Setting
 
 RUN_SECONDS = 5  # of a run beside what its tokens take: the data, figures, weights compared
@@ -54,16 +55,23 @@ class Experiment(Setting):
         with only_run_in(self.folder):
             self.runs = Runs(self.folder)
             with self.runs.stoppable(), closing(Progress(self.forecast())) as self.progress:
+                self.do(self.trials())
                 for plan in self.plans:
-                    plan.do(self)
+                    plan.choose(self)
+                self.do(distinct_runs(run for plan in self.plans for run in plan.runs(self)))
+
+    def trials(self) -> list[Run]:
+        return distinct_runs(run for plan in self.plans for run in plan.trials(self))
 
     def plan(self) -> list[Run]:
         """Every run of the questions; where no trial has chosen a learning rate yet, at the first one to be tried."""
-        # Two questions may want the same run.
-        return list({run.file_name: run for plan in self.plans for run in plan.runs(self)}.values())
+        tried = self.trials()
+        trials_too = {trial_too(trial) for trial in tried}
+        others = [run for plan in self.plans for run in plan.runs(self) if run not in trials_too]
+        return distinct_runs([*tried, *others])
 
     def to_do(self) -> list[Run]:
-        return [run for run in self.plan() if self.runs.result(run) is None or self.is_lost(run)]
+        return self.runs.missing(self.plan())
 
     def forecast(self) -> dict[str, float]:
         """Seconds of each run that is to be done, by its name: a share of what all of them take side by side."""
@@ -71,7 +79,9 @@ class Experiment(Setting):
         if not runs:
             return {}
         length = round(self.tokens_a_row(self.corpus, self.data_args.text_column_names, self.data_args.max_length))
-        rate = seconds_a_token(self.model_args, length, threads_each(workers), workers)
+        rate = seconds_a_token(
+            self.model_args, self.args.batch_size, length, precision(), threads_each(workers), workers
+        )
         seconds = {run.file_name: (RUN_SECONDS + rate * run.tokens) / workers for run in runs}
         whole = sum(seconds.values())
         print(

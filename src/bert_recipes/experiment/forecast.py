@@ -17,7 +17,7 @@ from ..models.pretrained import load_config
 from .workers import call_each
 
 SAMPLE = 200  # rows whose mean length stands for all
-TIMED_STEPS, TIMED_ROWS = 2, 8
+TIMED_STEPS = 2
 STEPS = 0.8  # of a run's time, about: behind them come scores and measures
 TRUST = 0.1  # of the whole time: when so much of it is over, it weighs as much as the forecast
 
@@ -27,15 +27,18 @@ def tokens_a_row(
     rows: Dataset, columns: tuple[str, ...], tokenizer: PreTrainedTokenizerBase, most: int | None
 ) -> float:
     """Mean length in tokens of a text, or pair, of `rows`; `most` is what a text is cut to."""
-    sample = rows[: min(SAMPLE, len(rows))]
+    sample = rows[:: math.ceil(len(rows) / SAMPLE)]  # a file is often sorted: its first rows are not like the others
     texts = [sample[column] for column in columns]
     encoded = tokenizer(*texts, truncation=bool(most), max_length=most, verbose=False)
     return sum(map(len, encoded["input_ids"])) / len(texts[0])
 
 
-def seconds_a_token(model_args: ModelArguments, length: int, threads: int, workers: int) -> float:
-    """Of training on texts of so many tokens, in one of `workers` processes that train at the same time."""
-    calls = [(model_args, length, threads)] * workers
+def seconds_a_token(
+    model_args: ModelArguments, rows: int, length: int, precision: str, threads: int, workers: int
+) -> float:
+    """Of training on so many texts a step, of so many tokens, in one of `workers` processes that train at the same
+    time."""
+    calls = [(model_args, rows, length, precision, threads)] * workers
     timed = []
     for _, result in call_each(time_steps, calls, workers):
         if isinstance(result, Exception):
@@ -44,18 +47,22 @@ def seconds_a_token(model_args: ModelArguments, length: int, threads: int, worke
     return sum(timed) / len(timed)
 
 
-def time_steps(model_args: ModelArguments, length: int, threads: int, tell: Callable) -> float:
+def time_steps(
+    model_args: ModelArguments, rows: int, length: int, precision: str, threads: int, tell: Callable
+) -> float:
     """Seconds that a token takes forward and backward, in a model of random weights."""
     torch.set_num_threads(threads)
     # A build for GPUs names one on machines without it, too.
     device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     model = AutoModelForSequenceClassification.from_config(load_config(model_args)).to(device).train()
-    tokens = torch.randint(model.config.vocab_size, (TIMED_ROWS, length), device=device)
-    labels = torch.zeros(TIMED_ROWS, dtype=torch.long, device=device)
+    tokens = torch.randint(model.config.vocab_size, (rows, length), device=device)
+    labels = torch.zeros(rows, dtype=torch.long, device=device)
+    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
     for step in range(1 + TIMED_STEPS):  # the first one warms up
         if step == 1:
             started = time.perf_counter()
-        loss = model(input_ids=tokens, labels=labels).loss
+        with torch.autocast(device.type, dtype, enabled=dtype is not None):
+            loss = model(input_ids=tokens, labels=labels).loss
         loss.backward()
     if device.type != "cpu":
         torch.accelerator.synchronize()

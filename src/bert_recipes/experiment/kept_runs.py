@@ -29,12 +29,14 @@ class Runs:
             raise UserError(f"{self.path} is no list of results: put it right, or name another --output_dir")
 
     def execute(self, runs: Sequence[Run], workers: int, progress: Progress | None = None) -> list[Result]:
-        """Do what has no result yet, `workers` at a time; the results of all. Where a run fails, those under way end
-        first, and are kept; after Ctrl-C or SIGTERM they are ended."""
-        missing = [run for run in runs if self.result(run) is None]
+        """Do what is missing, `workers` at a time, what starts from a pretraining's weights behind it; the results of
+        all. Where a run fails, those under way end first, and are kept; after Ctrl-C or SIGTERM they are ended."""
+        missing = self.missing(runs)
+        for run in missing:
+            self.forget(run)
         calls = [(run, self.output_dir(run), self.log(run), threads_each(workers)) for run in missing]
         progress, failures = progress or Progress(), []
-        with closing(call_each(perform, calls, workers)) as done:
+        with closing(call_each(perform, calls, workers, self.behind(missing))) as done:
             for number, result in done:
                 run = missing[number]
                 match result:
@@ -48,6 +50,29 @@ class Runs:
         if failures:
             self.refuse(*failures[0])
         return [self.result(run) for run in runs]
+
+    def missing(self, runs: Sequence[Run]) -> list[Run]:
+        """Those that have no result yet, and the pretraining that one of these starts from, where its weights are
+        gone."""
+        undone = {run for run in runs if self.result(run) is None}
+        lost = {run for run in runs if self.is_lost(run) and any(self.starts_from(run, other) for other in undone)}
+        return [run for run in runs if run in undone | lost]
+
+    def is_lost(self, run: Run) -> bool:
+        return run.experiment == "pretraining" and not (self.output_dir(run) / "all_results.json").exists()
+
+    def starts_from(self, pretraining: Run, run: Run) -> bool:
+        return str(self.output_dir(pretraining)) in run.argv
+
+    def behind(self, runs: Sequence[Run]) -> dict[int, int]:
+        """Number of a run among `runs` -> that of the pretraining whose weights it starts from."""
+        first = [number for number, run in enumerate(runs) if run.experiment == "pretraining"]
+        return {
+            number: pretraining
+            for number, run in enumerate(runs)
+            for pretraining in first
+            if number != pretraining and self.starts_from(runs[pretraining], run)
+        }
 
     @contextmanager
     def stoppable(self) -> Iterator[None]:

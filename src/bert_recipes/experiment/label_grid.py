@@ -27,37 +27,33 @@ def plan_with_rates(
 ) -> Plan:
     """The plan of `runs` that take the learning rate of `cells`, which trials choose first."""
 
-    def every(setting: Setting) -> list[Run]:
-        grid = cells(setting)
-        # The best trial becomes the first seed's run.
-        tried = {nearest_trial(setting, count) for *_, count in grid}
-        left = [run for run in runs(setting) if not is_trial_too(run, tried)]
-        return [*pretraining(setting, grid), *trials(setting, grid), *left]
+    def all_trials(setting: Setting) -> list[Run]:
+        return [*pretraining(setting, cells(setting)), *trials(setting, cells(setting))]
 
-    def do(setting: Setting) -> None:
+    def all_runs(setting: Setting) -> list[Run]:
+        return [*pretraining(setting, cells(setting)), *runs(setting)]
+
+    def choose(setting: Setting) -> None:
         choose_rates(setting, cells(setting))
-        setting.do(runs(setting))
 
-    return Plan(name, every, do, **more)
-
-
-def is_trial_too(run: Run, tried: set[int]) -> bool:
-    return run.experiment == "labels" and run.method != "tfidf" and run.seed == 0 and run.labels in tried
+    return Plan(name, all_runs, all_trials, choose, **more)
 
 
 def choose_rates(setting: Setting, cells: Sequence[Cell]) -> None:
-    """Each start × method tries its learning rates first, with the first seed and each number of `trial_labels`; the
-    best one on the validation split (of equals the one with the lowest loss there) serves the numbers of labels near
-    it."""
-    setting.do(pretraining(setting, cells))
+    """Each start × method has tried its learning rates, with the first seed and each number of `trial_labels`; the best
+    one on the validation split (of equals the one with the lowest loss there) serves the numbers of labels near it."""
     tried = trials(setting, cells)
-    setting.do(tried)
     for cell in cells:
         rate = rate_of(setting, cell)
         leave_other_rates_out(setting, cell, rate)
         for trial in tried:  # the best one is the first seed's run with so many labels: it is not run twice
             if (trial.start, trial.method, trial.labels, trial.learning_rate) == (*cell, rate):
-                setting.runs.keep(replace(trial, experiment="labels"), setting.runs.result(trial))
+                setting.runs.keep(trial_too(trial), setting.runs.result(trial))
+
+
+def trial_too(trial: Run) -> Run:
+    """The run of the grid that a trial is, where its learning rate is the best."""
+    return replace(trial, experiment="labels")
 
 
 def leave_other_rates_out(setting: Setting, cell: Cell, rate: float) -> None:

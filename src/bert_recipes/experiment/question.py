@@ -12,21 +12,16 @@ from .setting import Setting
 
 @dataclass(frozen=True)
 class Plan:
-    """The runs that a name of `--experiments` asks for."""
+    """The runs that a name of `--experiments` asks for: trials first, then, at what `choose` has chosen of them, all
+    others."""
 
     name: str
-    runs: Callable[
-        [Setting], list[Run]
-    ]  # every one; where no trial has chosen a learning rate, at the first to be tried
-    do: Callable[[Setting], None]
+    runs: Callable[[Setting], list[Run]]  # where no trial has chosen a learning rate yet, at the first to be tried
+    trials: Callable[[Setting], list[Run]] = lambda setting: []
+    choose: Callable[[Setting], None] = lambda setting: None
     check: Callable[[Setting], None] = lambda setting: None  # before anything is trained: raises `UserError`
     text: str = "task"  # the rows: the "task"'s, or those with "titles"
     short: bool = True  # whether the short form asks it, where nobody names the questions
-
-
-def plan_of(name: str, runs: Callable[[Setting], list[Run]], **more) -> Plan:
-    """Of runs that need no choice in between: pretraining, then the others."""
-    return Plan(name, runs, lambda setting: setting.do(runs(setting)), **more)
 
 
 @dataclass(frozen=True)

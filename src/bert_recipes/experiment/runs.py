@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -47,6 +48,11 @@ class Run:
 
 def with_seed(run: Run, seed: int) -> Run:
     return replace(run, seed=seed, argv=(*run.argv, "--seed", str(seed)))
+
+
+def distinct_runs(runs: Iterable[Run]) -> list[Run]:
+    """Two questions may want the same run."""
+    return list({run.file_name: run for run in runs}.values())
 
 
 def read_json(path: Path, default):

@@ -113,15 +113,4 @@ class Setting:
     # --- the runs ---
 
     def do(self, runs: Sequence[Run]) -> list[Result]:
-        """The results of `runs`, whose weights, where they pretrain, are there: pretraining comes first, for others
-        start from it."""
-        first = [run for run in runs if run.experiment == "pretraining"]
-        for run in filter(self.is_lost, first):
-            self.runs.forget(run)
-        if first:
-            self.runs.execute(first, min(len(first), self.args.workers), self.progress)
         return self.runs.execute(runs, self.args.workers, self.progress)
-
-    def is_lost(self, run: Run) -> bool:
-        """A pretraining whose weights, which others start from, are gone."""
-        return run.experiment == "pretraining" and not (self.runs.output_dir(run) / "all_results.json").exists()

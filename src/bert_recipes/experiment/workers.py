@@ -10,8 +10,7 @@ import os
 import signal
 import threading
 import traceback
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -32,21 +31,25 @@ class Told(float):
     """What a call that goes on has told, such as the share of its work that is done."""
 
 
-def call_each(function: Callable, calls: Sequence[tuple], workers: int) -> Iterator[tuple[int, Any]]:
+def call_each(
+    function: Callable, calls: Sequence[tuple], workers: int, behind: Mapping[int, int] | None = None
+) -> Iterator[tuple[int, Any]]:
     """`function(*arguments, tell)` for each of `calls`: its number, and its result, `UserError` or `Failure`, as they
     end. What a call hands to `tell`, a number, comes out before that as `Told`.
 
-    Behind one that failed no further one is started. Closing the iterator ends those under way.
+    They start in their order, but a call of `behind` only when the one that it names has ended. Behind one that failed
+    no further one is started. Closing the iterator ends those under way.
     """
     context = get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)  # the imports are done once for all
-    waiting, running = deque(enumerate(calls)), {}
+    waiting, running, unfinished = list(range(len(calls))), {}, set(range(len(calls)))
     try:
         while waiting or running:
-            while waiting and len(running) < workers:
-                number, arguments = waiting.popleft()
+            ready = [number for number in waiting if (behind or {}).get(number) not in unfinished]
+            for number in ready[: workers - len(running)]:
+                waiting.remove(number)
                 receiver, sender = context.Pipe(duplex=False)
-                process = context.Process(target=send_result, args=(sender, function, arguments))
+                process = context.Process(target=send_result, args=(sender, function, calls[number]))
                 process.start()
                 sender.close()  # so that the other end is the only one, and its loss is noticed
                 running[receiver] = number, process
@@ -56,6 +59,7 @@ def call_each(function: Callable, calls: Sequence[tuple], workers: int) -> Itera
                 if not isinstance(result, Told):
                     process.join()
                     del running[receiver]
+                    unfinished.remove(number)
                 if isinstance(result, Exception):
                     waiting.clear()
                 yield number, result

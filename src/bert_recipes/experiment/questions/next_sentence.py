@@ -18,7 +18,7 @@ from ..comparing import (
     of,
 )
 from ..page import Section
-from ..question import Question, plan_of
+from ..question import Plan, Question
 from ..recipe_flags import pretraining_run, titles_run
 from ..runs import Result, Run, with_seed
 from ..score_tables import collapses_in_words
@@ -63,4 +63,4 @@ def next_sentence(results: list[Result], rows: int) -> Section | None:
     return Section("Next-sentence prediction", sentence, figure, [table], [limit, *collapses_in_words(runs)])
 
 
-QUESTION = Question(plan_of("nsp", plan_next_sentence, check=check_next_sentence, text="titles"), next_sentence)
+QUESTION = Question(Plan("nsp", plan_next_sentence, check=check_next_sentence, text="titles"), next_sentence)

@@ -20,7 +20,7 @@ from ..comparing import (
     of,
 )
 from ..page import Section
-from ..question import Question, plan_of
+from ..question import Plan, Question
 from ..recipe_flags import titles_run
 from ..runs import Result, Run, with_seed
 from ..score_tables import collapses_in_words
@@ -83,4 +83,4 @@ def last_help_in_words(counts: list[float], gains: dict[float, Difference | None
     return f"Beyond {beyond} no step is measured to raise the test accuracy, of the numbers tried ({tried})."
 
 
-QUESTION = Question(plan_of("passes", plan_passes, text="titles"), passes)
+QUESTION = Question(Plan("passes", plan_passes, text="titles"), passes)

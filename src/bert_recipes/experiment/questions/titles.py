@@ -18,7 +18,7 @@ from ..comparing import MAJORITY, asking, distinct, majorities, of, rows_told_ri
 from ..folds import FOLDS, Splits, contiguous_folds, drop_repeats, label_set, shuffled_within, write_splits
 from ..intervals import Interval, paired_bootstrap
 from ..page import Section
-from ..question import Question, plan_of
+from ..question import Plan, Question
 from ..recipe_flags import titles_run
 from ..runs import Result, Run, with_seed
 from ..score_tables import collapses_in_words
@@ -113,4 +113,4 @@ def table_of_rows(gains: dict[str, Interval], rows: int, folds: int) -> Table:
     return table + [[name, f"{mean:+.4f}", f"{low:+.4f} to {high:+.4f}"] for name, (mean, low, high) in gains.items()]
 
 
-QUESTION = Question(plan_of("titles", plan_titles, check=check_folds, text="titles"), titles)
+QUESTION = Question(Plan("titles", plan_titles, check=check_folds, text="titles"), titles)
