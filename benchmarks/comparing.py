@@ -44,7 +44,8 @@ class Setting:
 @dataclass(frozen=True)
 class Comparison:
     """`scores`: heading -> name in all_results.json. With `against`, the name of a setting, the table has the
-    difference of the first score from that setting's, seed by seed. `prepare` makes the files that settings name."""
+    difference of the first score from that setting's, seed by seed. `prepare` makes the files that settings name; it
+    is called where a run is missing."""
 
     name: str
     settings: Sequence[Setting]
@@ -77,18 +78,23 @@ def run_recipe(recipe: str, arguments: Sequence[str], output_dir: Path) -> dict[
 def run_all(comparison: Comparison, seeds: int, file: Path) -> None:
     """Seed by seed, so that an unfinished file compares all settings; what the file has is not run again."""
     done = {(run["setting"], run["seed"], *run["arguments"]) for run in read(file)}
+    missing = [
+        (seed, setting)
+        for seed in range(seeds)
+        for setting in comparison.settings
+        if (setting.name, seed, *setting.arguments) not in done and seed < (setting.seeds or seeds)
+    ]
+    if missing:
+        comparison.prepare()
     file.parent.mkdir(parents=True, exist_ok=True)
-    for seed in range(seeds):
-        for setting in comparison.settings:
-            if (setting.name, seed, *setting.arguments) in done or seed >= (setting.seeds or seeds):
-                continue
-            print(f"{setting.name}, seed {seed}", file=sys.stderr)
-            folder, started = OUTPUTS / comparison.name / setting.name.replace(" ", "_"), time.perf_counter()
-            results = (comparison.run or run_recipe)(setting.recipe, [*setting.arguments, "--seed", str(seed)], folder)
-            run = {"setting": setting.name, "seed": seed, "recipe": setting.recipe, "arguments": setting.arguments}
-            run |= {"results": results, "seconds": round(time.perf_counter() - started), **where()}
-            with file.open("a", encoding="utf-8") as lines:
-                lines.write(json.dumps(run, ensure_ascii=False) + "\n")
+    for seed, setting in missing:
+        print(f"{setting.name}, seed {seed}", file=sys.stderr)
+        folder, started = OUTPUTS / comparison.name / setting.name.replace(" ", "_"), time.perf_counter()
+        results = (comparison.run or run_recipe)(setting.recipe, [*setting.arguments, "--seed", str(seed)], folder)
+        run = {"setting": setting.name, "seed": seed, "recipe": setting.recipe, "arguments": setting.arguments}
+        run |= {"results": results, "seconds": round(time.perf_counter() - started), **where()}
+        with file.open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(run, ensure_ascii=False) + "\n")
 
 
 def table(comparison: Comparison, runs: Sequence[Run]) -> list[list[str]]:
@@ -137,6 +143,5 @@ def main(comparison: Comparison, doc: str) -> None:
     parser.add_argument("--table", action="store_true", help="of the runs that the file has: run nothing")
     options = parser.parse_args()
     if not options.table:
-        comparison.prepare()
         run_all(comparison, options.seeds, options.file)
     print(as_markdown(table(comparison, read(options.file))))

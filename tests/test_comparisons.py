@@ -4,6 +4,7 @@ import importlib
 import json
 import re
 import sys
+from dataclasses import replace
 
 import pytest
 from conftest import ROOT
@@ -43,6 +44,7 @@ def test_what_is_kept_is_not_run_again(comparison):
     assert len(ran) == 5
     comparing.run_all(made, 3, file)
     assert [words[-1] for words in ran[5:]] == ["2", "2"]
+    comparing.run_all(replace(made, prepare=pytest.fail), 3, file)
     assert all({"setting", "seed", "results", "commit", "device"} <= run.keys() for run in comparing.read(file))
 
 
