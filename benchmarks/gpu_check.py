@@ -1,7 +1,7 @@
 """Tests of this machine's GPU, then the benchmarks in short: within eight minutes.
 
     python benchmarks/gpu_check.py
-    python benchmarks/gpu_check.py outputs/gpu_check.json --limit 480
+    python benchmarks/gpu_check.py outputs/gpu_check.json --limit 480 --benchmarks mlm,finetune
 
 Needs no network. Prints a table (check, how it ended, seconds, figure) and writes the same as JSON, after every check.
 Ends with status 0 where all passed, 1 where something failed or had no time left, 2 where there is no GPU.
@@ -138,12 +138,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("output", nargs="?", default=OUTPUT, help="the JSON file that is written")
     parser.add_argument("--limit", type=float, default=LIMIT, help="seconds, for all checks together")
+    parser.add_argument("--benchmarks", default=",".join(BENCHMARKS), help="of these; an empty word: the tests alone")
     options = parser.parse_args()
+    named = [name for name in options.benchmarks.split(",") if name]
+    if unknown := set(named) - set(BENCHMARKS):
+        parser.error(f"--benchmarks {', '.join(sorted(unknown))}: must be of {', '.join(BENCHMARKS)}")
     if not torch.cuda.is_available():
         print("no GPU here: gpu_check.py needs one that torch.cuda sees", file=sys.stderr)
         sys.exit(2)
     path = Path(options.output)
-    sys.exit(report(check_all(path, options.limit), path))
+    checks = check_all(path, options.limit, {name: BENCHMARKS[name] for name in named})
+    sys.exit(report(checks, path))
 
 
 if __name__ == "__main__":

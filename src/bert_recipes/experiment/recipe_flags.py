@@ -41,7 +41,8 @@ def pretraining_run(
             epochs = min(epochs, MOST_PRETRAINED_TOKENS / tokens)
     epochs *= share
     argv = [*start_flags(setting, "base"), "--text_columns", columns, *files_flags(files, "train", "validation")]
-    argv += ["--num_train_epochs", f"{epochs:g}"]
+    # Packed batches, a GPU's default, are larger and so fewer: the same steps on every device.
+    argv += ["--num_train_epochs", f"{epochs:g}", "--packing", "false"]
     argv += [*(["--nsp"] if nsp else []), *flags]
     run = Run(
         "pretraining", "base", "mlm+nsp" if nsp else "mlm", columns=None if nsp is None else columns,
