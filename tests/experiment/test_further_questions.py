@@ -415,7 +415,7 @@ def test_the_page_opens_with_an_answer_a_topic_and_one_interval_in_each(no_figur
             assert answered[int(number) - 1].name == place
     assert "beside random weights, raises the test accuracy of full fine-tuning at 1 of 2 numbers of labels" in items[0]
     assert "6 passes over the unlabelled text are worth about 120 more labels" in items[1]
-    assert "LoRA is behind full fine-tuning at none of 1 number of labels" in items[2]
+    assert "LoRA is level with full fine-tuning" in items[2]
     assert "forgets most" in items[3] and items[4].startswith("FGM raises")
 
 
@@ -434,11 +434,10 @@ def test_a_start_that_adds_nothing_or_less_says_so(no_figures):
 
     what = "continued pretraining on the task's own text"
     assert answer([0.72, 0.69, 0.73]) == (
-        f"{what} makes no difference that was measured to full fine-tuning (1 number of labels tried)"
+        f"{what} makes no difference that was measured to full fine-tuning (100 labels tried)"
     )
     assert answer([0.60, 0.61, 0.63]) == (
-        f"{what} lowers the test accuracy of full fine-tuning at 1 of 1 number of labels (most with 100 labels: "
-        "-0.0967 ± 0.0143)"
+        f"{what} lowers the test accuracy of full fine-tuning with 100 labels (-0.0967 ± 0.0143)"
     )
 
 

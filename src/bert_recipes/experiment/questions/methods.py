@@ -16,6 +16,7 @@ from ..comparing import (
     in_words,
     joined,
     labelled_rows,
+    labels_in_words,
     last_start,
     matched,
     numbers_of_labels,
@@ -32,6 +33,7 @@ from ..runs import Result
 from ..score_tables import table_of_differences
 
 Panels = dict[str, dict[str, dict[int | str, Difference]]]
+STANDING = {-1: "behind", 0: "level with", 1: "ahead of"}
 
 
 def methods(results: list[Result], rows: int) -> Section | None:
@@ -58,9 +60,15 @@ def methods(results: list[Result], rows: int) -> Section | None:
 
 
 def beside_full_in_words(panels: Panels, start: str) -> str:
-    """At how many numbers of labels each method is behind, or ahead."""
-    said = []
-    for method, by_labels in panels[f"beside {METHOD_NAMES['full']}"].items():
+    """At how many numbers of labels each method is behind, or ahead; of one number, how it stands there."""
+    beside, said = panels[f"beside {METHOD_NAMES['full']}"], []
+    counts = {count for by_labels in beside.values() for count in by_labels}
+    if len(counts) == 1:
+        (count,) = counts
+        standing = [f"{method} is {STANDING[by_labels[count].sign]} it" for method, by_labels in beside.items()]
+        standing[0] = standing[0].removesuffix("it") + "full fine-tuning"
+        return f"from {START_NAMES[start]} with {labels_in_words(count)}, {joined(standing)}"
+    for method, by_labels in beside.items():
         signs = [gap.sign for gap in by_labels.values()]
         ahead = f", ahead at {signs.count(1)}" if 1 in signs else ""
         behind = f"{signs.count(-1) or 'none'} of {numbers_of_labels(by_labels)}"

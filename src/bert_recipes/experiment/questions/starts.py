@@ -68,11 +68,14 @@ def added_in_words(what: str, method: str, by_labels: dict[int | str, Difference
     """At how many numbers of labels the accuracy rises or falls, and where most."""
     up, down = ([count for count, gain in by_labels.items() if gain.sign == sign] for sign in (1, -1))
     if not up and not down:
-        return f"{what} makes no difference that was measured to {method} ({numbers_of_labels(by_labels)} tried)"
+        tried = numbers_of_labels(by_labels) if len(by_labels) > 1 else labels_in_words(next(iter(by_labels)))
+        return f"{what} makes no difference that was measured to {method} ({tried} tried)"
     most = max(up or down, key=lambda count: abs(by_labels[count].mean))
     gain = by_labels[most]
     verb, others = ("raises", f" and lowers it at {len(down)}" if down else "") if up else ("lowers", "")
     amount = f"{gain.mean:+.4f}" + (f" ± {gain.half:.4f}" if gain.half else "")
+    if len(by_labels) == 1:
+        return f"{what} {verb} the test accuracy of {method} with {labels_in_words(most)} ({amount})"
     places = f"at {len(up or down)} of {numbers_of_labels(by_labels)}"
     return f"{what} {verb} the test accuracy of {method} {places} (most with {labels_in_words(most)}: {amount}){others}"
 

@@ -42,12 +42,13 @@ class Trick:
     source: str
     flags: str = ""
     pretraining: str = ""
+    passes: int = 1  # forward and backward a step, beside the plain run's one
 
 
 TRICKS = (
-    Trick("fgm", "FGM", "Miyato et al. 2017, arXiv 1605.07725", "--adversarial fgm"),
+    Trick("fgm", "FGM", "Miyato et al. 2017, arXiv 1605.07725", "--adversarial fgm", passes=2),
     # It compares two drawings of dropout.
-    Trick("r_drop", "R-Drop", "Liang et al. 2021, arXiv 2106.14448", "--r_drop 1.0 --dropout 0.1"),
+    Trick("r_drop", "R-Drop", "Liang et al. 2021, arXiv 2106.14448", "--r_drop 1.0 --dropout 0.1", passes=2),
     Trick("dropout", "dropout 0.1", "Srivastava et al. 2014, JMLR 15", "--dropout 0.1"),
     Trick(
         "layer_decay", "layer-wise learning rates", "Howard & Ruder 2018, arXiv 1801.06146",
@@ -101,7 +102,7 @@ def trick_runs(setting: Setting) -> list[Run]:
         for trick in known:
             flags = trick.flags.format(half=half, tenth=tenth).split()
             run = classifier_run(setting, "tricks", *cell, rate_of(setting, cell), pretrained.get(trick), flags)
-            runs.append(replace(run, variant=trick.name))
+            runs.append(replace(run, variant=trick.name, tokens=run.tokens * trick.passes))
     return [*pretrained.values(), *with_seeds(setting, runs)]
 
 
