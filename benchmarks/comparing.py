@@ -21,7 +21,7 @@ from pathlib import Path
 from measuring import ROOT, where
 
 from bert_recipes.experiment.intervals import mean_and_interval, paired_difference
-from bert_recipes.models.pretrained import FORMER_NAMES
+from bert_recipes.models.pretrained import FORMER_MODEL_NAMES
 from bert_recipes.run.tables import as_markdown
 
 Run = dict  # a line of the file: setting, seed, arguments, results, seconds, and `measuring.where`
@@ -63,7 +63,7 @@ class Comparison:
 def read(file: Path) -> list[Run]:
     """The file's lines; a model goes by its name of today, so that runs kept under a former one are not run again."""
     runs = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
-    return [run | {"arguments": [FORMER_NAMES.get(word, word) for word in run["arguments"]]} for run in runs]
+    return [run | {"arguments": [FORMER_MODEL_NAMES.get(word, word) for word in run["arguments"]]} for run in runs]
 
 
 def run_recipe(recipe: str, arguments: Sequence[str], output_dir: Path) -> dict[str, float]:

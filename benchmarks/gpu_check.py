@@ -138,9 +138,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("output", nargs="?", default=OUTPUT, help="the JSON file that is written")
     parser.add_argument("--limit", type=float, default=LIMIT, help="seconds, for all checks together")
-    parser.add_argument("--benchmarks", default=",".join(BENCHMARKS), help="of these; an empty word: the tests alone")
+    parser.add_argument(
+        "--benchmarks", default=",".join(BENCHMARKS), help="names with commas between them; empty for the tests alone"
+    )
     options = parser.parse_args()
-    named = [name for name in options.benchmarks.split(",") if name]
+    named = [name.strip() for name in options.benchmarks.split(",") if name.strip()]
     if unknown := set(named) - set(BENCHMARKS):
         parser.error(f"--benchmarks {', '.join(sorted(unknown))}: must be of {', '.join(BENCHMARKS)}")
     if not torch.cuda.is_available():

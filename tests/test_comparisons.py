@@ -39,7 +39,9 @@ def comparison(tmp_path, monkeypatch):
 
 def test_what_is_kept_is_not_run_again(comparison):
     made, file, ran = comparison
-    comparing.run_all(made, 2, file)
+    prepared = []
+    comparing.run_all(replace(made, prepare=lambda: prepared.append(True)), 2, file)
+    assert prepared == [True]
     assert ran[:2] == [("finetune", "--max_steps", "1", "--seed", "0"), ("lora", "better", "--seed", "0")]
     assert len(ran) == 5
     comparing.run_all(made, 3, file)

@@ -46,6 +46,28 @@ def test_without_a_gpu_it_is_a_line_and_status_2(monkeypatch, capsys):
     assert capsys.readouterr().err == "no GPU here: gpu_check.py needs one that torch.cuda sees\n"
 
 
+@pytest.mark.parametrize(
+    "named, checked", [("finetune, mlm", ["finetune", "mlm"]), ("", []), (None, [*gpu_check.BENCHMARKS])]
+)
+def test_benchmarks_are_named_or_all(named, checked, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr(gpu_check, "check_all", lambda path, limit, benchmarks: asked.extend(benchmarks) or [])
+    words = [] if named is None else ["--benchmarks", named]
+    monkeypatch.setattr(sys, "argv", ["gpu_check.py", str(tmp_path / "check.json"), *words])
+    with pytest.raises(SystemExit) as end:
+        gpu_check.main()
+    assert end.value.code == 0 and asked == checked
+
+
+def test_a_benchmark_that_is_none_is_refused(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["gpu_check.py", "--benchmarks", "mlm,finetnue"])
+    with pytest.raises(SystemExit) as end:
+        gpu_check.main()
+    assert end.value.code == 2
+    assert "--benchmarks finetnue: must be of mlm, finetune, predict, startup, lora" in capsys.readouterr().err
+
+
 def test_a_check_is_all_phases_of_a_test():
     phases = [
         {"check": "tests/a.py::b", "phase": phase, "ended": "passed", "seconds": 2.0}

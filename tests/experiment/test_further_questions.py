@@ -1,6 +1,7 @@
 """Tricks, ranks, text against labels: which runs they want, none twice; what they say; what the page opens with."""
 
 import json
+import platform
 import re
 import shutil
 from collections import Counter
@@ -200,7 +201,11 @@ def done_at_once(monkeypatch):
     done = []
 
     def perform_none(function, calls, workers, behind):
+        pretrained_here = {str(output_dir) for run, output_dir, *_ in calls if run.experiment == "pretraining"}
         for number, (run, output_dir, *_) in enumerate(calls):
+            assert run.experiment != "pretraining" or "--packing false" in " ".join(run.argv)
+            assert number not in behind or calls[behind[number]][0].file_name in done
+            assert (number in behind) == bool(pretrained_here & set(run.argv))
             done.append(run.file_name)
             output_dir.mkdir(parents=True, exist_ok=True)
             (output_dir / "all_results.json").touch()
@@ -246,6 +251,22 @@ def test_a_pretraining_whose_weights_are_gone_is_done_again_where_a_run_starts_f
     )
     assert done_at_once[0] == pretrained
     assert Counter(run["experiment"] for run in experiment.runs.results)["pretraining"] == 3
+    # An earlier version did not say that batches are padded, which they are on a CPU; a GPU had packed them.
+    machine = {"machine": f"2 cores, {platform.machine()}, Linux"}
+    former = [
+        run
+        | {"arguments": [word for word in run["arguments"] if word not in ("--packing", "false")], "measured": machine}
+        for run in experiment.runs.results
+    ]
+    write_json(experiment.runs.path, former)
+    done_at_once.clear()
+    experiment.answer()
+    assert done_at_once == []
+    write_json(
+        experiment.runs.path, [run | {"measured": {"machine": "16 cores, NVIDIA H100, Linux"}} for run in former]
+    )
+    with pytest.raises(UserError, match="trained with less, and today would be with --packing false"):
+        experiment.answer()
 
 
 @pytest.mark.full
@@ -415,7 +436,7 @@ def test_the_page_opens_with_an_answer_a_topic_and_one_interval_in_each(no_figur
             assert answered[int(number) - 1].name == place
     assert "beside random weights, raises the test accuracy of full fine-tuning at 1 of 2 numbers of labels" in items[0]
     assert "6 passes over the unlabelled text are worth about 120 more labels" in items[1]
-    assert "LoRA is level with full fine-tuning" in items[2]
+    assert "LoRA shows no measured difference to full fine-tuning" in items[2]
     assert "forgets most" in items[3] and items[4].startswith("FGM raises")
 
 

@@ -79,7 +79,7 @@ NO_GPU_ASKED = """
 import torch
 def asked(*args):
     raise AssertionError("a GPU that was asked for before the fork can't be used behind it")
-torch.cuda.device_count = torch.cuda.is_available = torch.accelerator.is_available = asked
+torch.cuda.device_count = torch.cuda.is_available = torch.cuda._lazy_init = torch.accelerator.is_available = asked
 import importlib
 for name in {preloaded}:
     importlib.import_module(name)

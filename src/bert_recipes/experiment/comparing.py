@@ -199,8 +199,7 @@ def labels_in_words(count: int | str) -> str:
 
 
 def numbers_of_labels(counts: Collection[int | str]) -> str:
-    """Of two or more."""
-    return f"{len(counts)} numbers of labels"
+    return f"{len(counts)} number{'s' if len(counts) > 1 else ''} of labels"
 
 
 def labelled_rows(count: int | str, rows: int) -> str:

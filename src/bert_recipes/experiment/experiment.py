@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -58,6 +60,7 @@ class Experiment(Setting):
                 self.do(self.trials())
                 for plan in self.plans:
                     plan.choose(self)
+                self.progress.plan_anew(self.seconds_of(self.to_do()))  # a run's name has the chosen rate
                 self.do(distinct_runs(run for plan in self.plans for run in plan.runs(self)))
 
     def trials(self) -> list[Run]:
@@ -75,14 +78,9 @@ class Experiment(Setting):
 
     def forecast(self) -> dict[str, float]:
         """Seconds of each run that is to be done, by its name: a share of what all of them take side by side."""
-        runs, workers = self.to_do(), self.args.workers
-        if not runs:
+        seconds = self.seconds_of(self.to_do())
+        if not seconds:
             return {}
-        length = round(self.tokens_a_row(self.corpus, self.data_args.text_column_names, self.data_args.max_length))
-        rate = seconds_a_token(
-            self.model_args, self.args.batch_size, length, precision(), threads_each(workers), workers
-        )
-        seconds = {run.file_name: (RUN_SECONDS + rate * run.tokens) / workers for run in runs}
         whole = sum(seconds.values())
         print(
             f"{counted(len(seconds), 'run')} to do, about {in_words(whole)}: a step of the model was timed on this "
@@ -90,6 +88,18 @@ class Experiment(Setting):
             flush=True,
         )
         return seconds
+
+    def seconds_of(self, runs: Sequence[Run]) -> dict[str, float]:
+        return {run.file_name: (RUN_SECONDS + self.rate * run.tokens) / self.args.workers for run in runs}
+
+    @functools.cached_property
+    def rate(self) -> float:
+        """Seconds that a token takes here."""
+        length = round(self.tokens_a_row(self.corpus, self.data_args.text_column_names, self.data_args.max_length))
+        workers = self.args.workers
+        return seconds_a_token(
+            self.model_args, self.args.batch_size, length, precision(), threads_each(workers), workers
+        )
 
     def check(self, plan: Plan) -> None:
         """Of what nobody has asked for by its name, the questions beyond the short form may be left out."""

@@ -60,13 +60,18 @@ def time_steps(
     dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
     for step in range(1 + TIMED_STEPS):  # the first one warms up
         if step == 1:
+            wait_for(device)
             started = time.perf_counter()
         with torch.autocast(device.type, dtype, enabled=dtype is not None):
             loss = model(input_ids=tokens, labels=labels).loss
         loss.backward()
+    wait_for(device)
+    return (time.perf_counter() - started) / TIMED_STEPS / tokens.numel()
+
+
+def wait_for(device: torch.device) -> None:
     if device.type != "cpu":
         torch.accelerator.synchronize()
-    return (time.perf_counter() - started) / TIMED_STEPS / tokens.numel()
 
 
 class Progress:
@@ -78,6 +83,12 @@ class Progress:
         self.total, self.started = sum(self.seconds.values()), time.monotonic()
         bar = "{percentage:3.0f}%|{bar}| {desc}"
         self.bar = tqdm(total=self.total, bar_format=bar, mininterval=1, leave=False, disable=not self.seconds)
+        self.show()
+
+    def plan_anew(self, seconds: Mapping[str, float]) -> None:
+        """The forecast of what is left, where runs have other names now."""
+        self.seconds = {name: self.seconds[name] for name in self.done if name in self.seconds} | dict(seconds)
+        self.total = self.bar.total = sum(self.seconds.values())
         self.show()
 
     def go_on(self, name: str, share: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -32,11 +33,11 @@ class Runs:
         """Do what is missing, `workers` at a time, what starts from a pretraining's weights behind it; the results of
         all. Where a run fails, those under way end first, and are kept; after Ctrl-C or SIGTERM they are ended."""
         missing = self.missing(runs)
-        for run in missing:
-            self.forget(run)
-        calls = [(run, self.output_dir(run), self.log(run), threads_each(workers)) for run in missing]
+        behind = self.behind(missing)
+        threads = threads_of(missing, len(missing) - len(behind), workers)
+        calls = [(run, self.output_dir(run), self.log(run), threads[run]) for run in missing]
         progress, failures = progress or Progress(), []
-        with closing(call_each(perform, calls, workers, self.behind(missing))) as done:
+        with closing(call_each(perform, calls, workers, behind)) as done:
             for number, result in done:
                 run = missing[number]
                 match result:
@@ -45,6 +46,7 @@ class Runs:
                     case Exception():
                         failures.append((run, result))
                     case _:
+                        self.forget(run)  # of a pretraining whose weights were gone
                         self.keep(run, result)
                         progress.end(run.file_name, headline(self.result(run)))
         if failures:
@@ -56,7 +58,8 @@ class Runs:
         gone."""
         undone = {run for run in runs if self.result(run) is None}
         lost = {run for run in runs if self.is_lost(run) and any(self.starts_from(run, other) for other in undone)}
-        return [run for run in runs if run in undone | lost]
+        wanted = undone | lost
+        return [run for run in runs if run in wanted]
 
     def is_lost(self, run: Run) -> bool:
         return run.experiment == "pretraining" and not (self.output_dir(run) / "all_results.json").exists()
@@ -96,15 +99,20 @@ class Runs:
 
     def result(self, run: Run) -> Result | None:
         """Of the run of that name. Raises `UserError` where it was trained in another way."""
-        named = run.name.items()
-        found = next((result for result in self.results if all(result.get(key) == value for key, value in named)), None)
-        former, today = (without_folders(argv) for argv in (found["arguments"] if found else run.argv, run.argv))
+        found = self.named(run)
+        if found is None:
+            return None
+        former, today = without_folders(found["arguments"]), without_folders(arguments_then(run, found))
         if former != today:
             raise UserError(
                 f"{self.path}: {run.file_name} was trained with {only_in(former, today)}, and today "
                 f"would be with {only_in(today, former)}: name another --output_dir"
             )
         return found
+
+    def named(self, run: Run) -> Result | None:
+        names = run.name.items()
+        return next((result for result in self.results if all(result.get(key) == value for key, value in names)), None)
 
     def keep(self, run: Run, result: Result) -> None:
         if self.result(run) is None:
@@ -113,7 +121,8 @@ class Runs:
             write_json(self.path, self.results)
 
     def forget(self, run: Run) -> None:
-        self.results = [result for result in self.results if result is not self.result(run)]
+        gone = self.named(run)
+        self.results = [result for result in self.results if result is not gone]
 
     def set_apart(self, results: Sequence[Result]) -> None:
         """Keep results that no question is to count any more."""
@@ -126,6 +135,22 @@ class Runs:
 
     def log(self, run: Run) -> Path:
         return self.folder / "logs" / f"{run.file_name}.txt"
+
+
+def threads_of(runs: Sequence[Run], ready: int, workers: int) -> dict[Run, int]:
+    """A pretraining, which others wait for, takes half of the cores, or all where nothing else is `ready`."""
+    at_a_time = {"pretraining": min(workers, 2, ready)}
+    return {run: threads_each(at_a_time.get(run.experiment, workers)) for run in runs}
+
+
+def arguments_then(run: Run, result: Result) -> list[str]:
+    """The run's arguments as the version that has trained `result` wrote them: an earlier one did not say
+    `--packing false`, and on a CPU it did not pack either."""
+    argv, on_cpu = list(run.argv), platform.machine() in result.get("measured", {}).get("machine", "")
+    if "--packing" in argv and "--packing" not in result["arguments"] and on_cpu:
+        place = argv.index("--packing")
+        del argv[place : place + 2]
+    return argv
 
 
 def without_folders(argv: Sequence[str]) -> list[str]:

@@ -40,8 +40,9 @@ def plan_with_rates(
 
 
 def choose_rates(setting: Setting, cells: Sequence[Cell]) -> None:
-    """Each start × method has tried its learning rates, with the first seed and each number of `trial_labels`; the best
-    one on the validation split (of equals the one with the lowest loss there) serves the numbers of labels near it."""
+    """Of each start × method the best of the learning rates that it has tried, with the first seed and each number of
+    `trial_labels`: the best on the validation split (of equals the one with the lowest loss there). It serves the
+    numbers of labels near it."""
     tried = trials(setting, cells)
     for cell in cells:
         rate = rate_of(setting, cell)

@@ -12,11 +12,11 @@ from .setting import Setting
 
 @dataclass(frozen=True)
 class Plan:
-    """The runs that a name of `--experiments` asks for: trials first, then, at what `choose` has chosen of them, all
-    others."""
+    """The runs that a name of `--experiments` asks for. Some have a learning rate that trials choose: these are done
+    first, and `choose` keeps the best. Before that, `runs` has them at the first rate to be tried."""
 
     name: str
-    runs: Callable[[Setting], list[Run]]  # where no trial has chosen a learning rate yet, at the first to be tried
+    runs: Callable[[Setting], list[Run]]
     trials: Callable[[Setting], list[Run]] = lambda setting: []
     choose: Callable[[Setting], None] = lambda setting: None
     check: Callable[[Setting], None] = lambda setting: None  # before anything is trained: raises `UserError`

@@ -16,7 +16,7 @@ from .runs import Run, with_seed
 from .setting import Setting
 
 LEAST_PRETRAINED_ROWS = 500  # 16 steps: a quarter pass over a small file is one, and the warm-up's, at rate 0
-MOST_PRETRAINED_TOKENS = 750_000  # in the short form: a quarter pass over the reviews has 0.70 million
+MOST_PRETRAINED_TOKENS = 750_000  # in the short form: a quarter pass over the reviews has 0.28 million
 TITLES_MAX_LENGTH = 128
 
 

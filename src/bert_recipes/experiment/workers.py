@@ -42,10 +42,11 @@ def call_each(
     """
     context = get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)  # the imports are done once for all
-    waiting, running, unfinished = list(range(len(calls))), {}, set(range(len(calls)))
+    waiting, running, unfinished, behind = list(range(len(calls))), {}, set(range(len(calls))), behind or {}
     try:
         while waiting or running:
-            ready = [number for number in waiting if (behind or {}).get(number) not in unfinished]
+            ready = [number for number in waiting if behind.get(number) not in unfinished]
+            assert ready or running, f"calls {waiting} wait for each other"
             for number in ready[: workers - len(running)]:
                 waiting.remove(number)
                 receiver, sender = context.Pipe(duplex=False)

@@ -21,7 +21,7 @@ from ..text.corpora import sha256
 
 EMBEDDED_MODELS = Path(__file__).parents[1] / "assets"
 # Runs kept in docs/comparisons, and commands that were written down, name the model as it was called then.
-FORMER_NAMES = {"bert-mini-zh-v3": "bert-mini-zh"}
+FORMER_MODEL_NAMES = {"bert-mini-zh-v3": "bert-mini-zh"}
 # What DataParallel and torch.compile put in front of every name of a model that is saved as they have wrapped it.
 WRAPPERS = r"^(?:(?:module|_orig_mod)\.)+"
 SIZES = ("_size", "_embeddings", "dim")  # how the names of a config's sizes end
@@ -31,7 +31,7 @@ PARTS = {"cls.seq_relationship": "next-sentence head", "pooler": POOLER, "aspect
 
 def resolve(model_name_or_path: str) -> str:
     """The folder of an embedded model, or the name as it stands: a folder of the user's, or a Hub id."""
-    embedded = EMBEDDED_MODELS / FORMER_NAMES.get(model_name_or_path, model_name_or_path)
+    embedded = EMBEDDED_MODELS / FORMER_MODEL_NAMES.get(model_name_or_path, model_name_or_path)
     folder = Path(model_name_or_path)
     if not folder.exists() and (embedded / "config.json").exists():
         return str(embedded)

@@ -2,7 +2,7 @@
 
 A question file ends with `QUESTION = Question(plan, section)`:
 
-- `plan` is the runs that it needs: `label_grid.LABELS`, which several questions share, or `plan_of(name, runs)` of its
+- `plan` is the runs that it needs: `label_grid.LABELS`, which several questions share, or `Plan(name, runs)` of its
   own, where `runs(setting)` lists them and `name` is what `--experiments` calls them;
 - `section(results, rows)` makes its `Section` of what stands in results.json, or None where that is too little: one
   sentence made of the numbers (with one interval at most), one figure (`charts.py`), the tables that unfold below it,

@@ -33,7 +33,7 @@ from ..runs import Result
 from ..score_tables import table_of_differences
 
 Panels = dict[str, dict[str, dict[int | str, Difference]]]
-STANDING = {-1: "behind", 0: "level with", 1: "ahead of"}
+STANDING = {-1: "is behind", 0: "shows no measured difference to", 1: "is ahead of"}
 
 
 def methods(results: list[Result], rows: int) -> Section | None:
@@ -65,7 +65,7 @@ def beside_full_in_words(panels: Panels, start: str) -> str:
     counts = {count for by_labels in beside.values() for count in by_labels}
     if len(counts) == 1:
         (count,) = counts
-        standing = [f"{method} is {STANDING[by_labels[count].sign]} it" for method, by_labels in beside.items()]
+        standing = [f"{method} {STANDING[by_labels[count].sign]} it" for method, by_labels in beside.items()]
         standing[0] = standing[0].removesuffix("it") + "full fine-tuning"
         return f"from {START_NAMES[start]} with {labels_in_words(count)}, {joined(standing)}"
     for method, by_labels in beside.items():
