@@ -21,6 +21,8 @@ from pathlib import Path
 from measuring import ROOT, where
 
 from bert_recipes.experiment.intervals import mean_and_interval, paired_difference
+from bert_recipes.experiment.performing import fit_baseline
+from bert_recipes.experiment.runs import Run as ExperimentRun
 from bert_recipes.models.pretrained import FORMER_MODEL_NAMES
 from bert_recipes.run.tables import as_markdown
 
@@ -95,6 +97,15 @@ def run_all(comparison: Comparison, seeds: int, file: Path) -> None:
         run |= {"results": results, "seconds": round(time.perf_counter() - started), **where()}
         with file.open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(run, ensure_ascii=False) + "\n")
+
+
+def run_recipe_or_tfidf(recipe: str, arguments: Sequence[str], output_dir: Path) -> dict[str, float]:
+    """For `Comparison.run`: the recipe "tfidf" is character tf-idf with a logistic regression, on the same rows."""
+    if recipe != "tfidf":
+        return run_recipe(recipe, arguments, output_dir)
+    return fit_baseline(
+        ExperimentRun("labels", None, "tfidf", argv=tuple(arguments)), output_dir, output_dir, threads=1
+    )
 
 
 def table(comparison: Comparison, runs: Sequence[Run]) -> list[list[str]]:

@@ -10,13 +10,7 @@ tf-idf with a logistic regression stands beside both.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
-from comparing import OUTPUTS, Comparison, Setting, main, run_recipe
-
-from bert_recipes.experiment.performing import fit_baseline
-from bert_recipes.experiment.runs import Run
+from comparing import OUTPUTS, Comparison, Setting, main, run_recipe, run_recipe_or_tfidf
 
 BASE = ("--model_name_or_path", "bert-mini-zh")
 CONFIG = ("--config", "recipes/configs/domain_shift.yaml", "--no_baseline")
@@ -38,12 +32,6 @@ def tfidf(name: str, corpus: str) -> Setting:
     return Setting(name, "tfidf", ("--dataset_name", corpus, "--max_train_samples", "2000"))
 
 
-def measure(recipe: str, arguments: Sequence[str], output_dir: Path) -> dict[str, float]:
-    if recipe != "tfidf":
-        return run_recipe(recipe, arguments, output_dir)
-    return fit_baseline(Run("labels", None, "tfidf", argv=tuple(arguments)), output_dir, output_dir, threads=1)
-
-
 COMPARISON = Comparison(
     "domain_shift",
     settings=[
@@ -57,7 +45,7 @@ COMPARISON = Comparison(
     scores={"accuracy": "test_accuracy", "macro-F1": "test_macro_f1"},
     against="base model",
     prepare=continue_pretraining,
-    run=measure,
+    run=run_recipe_or_tfidf,
 )
 
 if __name__ == "__main__":
