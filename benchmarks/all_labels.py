@@ -3,8 +3,8 @@
     python benchmarks/all_labels.py
     python benchmarks/all_labels.py --table
 
-The grid of recipes/split.py stops at 563 steps with so many labels; three epochs have 1,290. Behind the second one the
-validation loss of most runs rises, so continued pretraining has a row of two epochs, 860 steps, too. It reads the
+The grid of recipes/split.py stops at 563 steps with so many labels; three epochs have 1,290. In the third one the
+validation loss rises, so the continued model has a row of two epochs, 860 steps, too. Continued pretraining reads the
 training rows' text twelve times, without their labels, and one pretraining serves all seeds.
 """
 

@@ -15,6 +15,8 @@ from pathlib import Path
 import pandas
 
 from ..arguments.demo_arguments import DemoArguments
+from ..arguments.model import ModelArguments
+from ..models.pretrained import weights_fingerprint
 from ..run.errors import UserError
 from .demo_page import write_page
 
@@ -42,9 +44,13 @@ class Demo:
 
     def keep_settings(self) -> None:
         settings = {name: value for name, value in asdict(self.args).items() if name not in ("text", "output_dir")}
+        settings["weights"] = weights_fingerprint(ModelArguments())  # of the base model that this version has
         path = self.folder / "demo.json"
         if path.exists() and json.loads(path.read_text(encoding="utf-8")) != settings:
-            raise UserError(f"--output_dir {self.folder} holds a demo with other arguments: name another folder")
+            raise UserError(
+                f"--output_dir {self.folder} holds a demo with other arguments or another base model: "
+                "name another folder"
+            )
         self.folder.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(settings, indent=1), encoding="utf-8")
 

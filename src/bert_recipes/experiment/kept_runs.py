@@ -139,8 +139,8 @@ class Runs:
 
 def threads_of(runs: Sequence[Run], ready: int, workers: int) -> dict[Run, int]:
     """A pretraining, which others wait for, takes half of the cores, or all where nothing else is `ready`."""
-    at_a_time = {"pretraining": min(workers, 2, ready)}
-    return {run: threads_each(at_a_time.get(run.experiment, workers)) for run in runs}
+    of_pretraining, of_others = threads_each(min(workers, 2, ready)), threads_each(workers)
+    return {run: of_pretraining if run.experiment == "pretraining" else of_others for run in runs}
 
 
 def arguments_then(run: Run, result: Result) -> list[str]:
