@@ -139,7 +139,7 @@ class Runs:
 
 def threads_of(runs: Sequence[Run], ready: int, workers: int) -> dict[Run, int]:
     """A pretraining, which others wait for, takes half of the cores, or all where nothing else is `ready`."""
-    of_pretraining, of_others = threads_each(min(workers, 2, ready)), threads_each(workers)
+    of_pretraining, of_others = threads_each(min(workers, 2, max(1, ready))), threads_each(workers)
     return {run: of_pretraining if run.experiment == "pretraining" else of_others for run in runs}
 
 
