@@ -22,7 +22,7 @@ import torch
 from accelerate import Accelerator
 from conftest import ROOT, recipe, tools_first
 from processes import run_recipe, said, start, statuses
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from bert_recipes.arguments.classifier import FinetuneArguments
 from bert_recipes.run.checkpoints import (
@@ -250,6 +250,22 @@ def test_another_run_does_not_go_on_from_it(two_checkpoints, dropout_model, name
     facts = {"labels": ["neg", "positive"]}
     with pytest.raises(UserError, match=r"is of a run with labels .*, not \['neg', 'positive'\]"):
         refuse_another_run(str(checkpoints_of(two_checkpoints)[0]), facts)
+
+
+def test_an_adapter_does_not_go_on_over_another_base_model(tiny_model, tmp_path):
+    model, folder = shutil.copytree(tiny_model, tmp_path / "model"), tmp_path / "run"
+    argv = ["--model_name_or_path", str(model), "--output_dir", str(folder), *OPTIONS]
+    recipe("lora").main([*argv, "--max_steps", "4"])
+    (folder / "all_results.json").unlink()
+    longer = [*argv, "--max_steps", "8", "--resume_from_checkpoint", "auto"]
+    weights = load_file(model / "model.safetensors")
+    former = weights["bert.encoder.layer.0.output.dense.weight"].clone()
+    save_file(weights | {"bert.encoder.layer.0.output.dense.weight": former + 1}, model / "model.safetensors")
+    with pytest.raises(UserError, match=r"is of a run with frozen weights [0-9a-f]{8}, not [0-9a-f]{8}: go on"):
+        recipe("lora").main(longer)
+    save_file(weights, model / "model.safetensors")
+    recipe("lora").main(longer)
+    assert logged_steps(folder) == list(range(1, 9))
 
 
 def test_a_file_where_a_cache_should_be_is_one_line():

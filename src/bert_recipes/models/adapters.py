@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import zlib
 from pathlib import Path
 
 import torch
@@ -75,6 +76,16 @@ def save_lora(model: PeftModel, tokenizer: PreTrainedTokenizerBase, args: Traini
         copy.deepcopy(model).merge_and_unload().save_pretrained(args.output_dir)
         tokenizer.save_pretrained(args.output_dir)
         save_filter(model, Path(args.output_dir))
+
+
+def checksum_of_frozen(model: PeftModel) -> str:
+    """CRC-32 of the weights that the adapter stands beside, as eight hexadecimal digits. Without peft's idle copies of
+    the head, which start from random numbers."""
+    value = 0
+    for name, weight in model.named_parameters():
+        if not weight.requires_grad and ".original_module." not in name:
+            value = zlib.crc32(weight.detach().cpu().flatten().view(torch.uint8).numpy(), value)
+    return f"{value:08x}"
 
 
 def is_adapter(folder: Path) -> bool:

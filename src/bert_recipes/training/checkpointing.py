@@ -10,6 +10,7 @@ import transformers
 from peft import PeftModel
 from transformers.trainer import TRAINER_STATE_NAME
 
+from ..models.adapters import checksum_of_frozen
 from ..models.long_texts import save_filter
 from ..run.checkpoints import RUN_FACTS, bytes_of_checkpoint, fault_of, refuse_another_run, rotate, written_whole
 from ..run.errors import UserError
@@ -31,6 +32,7 @@ class CheckpointedTrainer(transformers.Trainer):
             raise UserError(" ".join(str(error).split())) from error
         self.run_dir = Path(self.args.output_dir)
         self.writing_to: Path | None = None  # while a checkpoint is written
+        self.frozen_weights: dict[str, str] = {}  # a fact: a checkpoint of adapters holds none of them
         # What --auto_find_batch_size leaves as it is: it trades rows at a time for batches a step.
         self.rows_a_device_and_step = self.args.train_batch_size * self.args.gradient_accumulation_steps
 
@@ -39,12 +41,16 @@ class CheckpointedTrainer(transformers.Trainer):
         streamed = isinstance(self.train_dataset, StreamedChunks)
         return {
             **self.args.run_facts,
+            **self.frozen_weights,
             "rows of a step": self.rows_a_device_and_step * self.args.world_size,
             "labels": list(self.model.config.id2label.values()),
             "training data of": f"{self.train_dataset.size} bytes" if streamed else f"{len(self.train_dataset)} rows",
         }
 
     def train(self, resume_from_checkpoint=None, **kwargs):
+        # The other processes may have empty weights yet (FSDP), and later each has a part of them.
+        if isinstance(self.model, PeftModel) and self.is_world_process_zero():
+            self.frozen_weights = {"frozen weights": checksum_of_frozen(self.model)}
         if resume_from_checkpoint:
             refuse_another_run(resume_from_checkpoint, self.facts())
         if resume_from_checkpoint and isinstance(self.train_dataset, StreamedChunks):
