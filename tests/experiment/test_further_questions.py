@@ -19,7 +19,7 @@ from bert_recipes.arguments.parse import parse
 from bert_recipes.arguments.split_arguments import SplitArguments
 from bert_recipes.experiment import label_grid
 from bert_recipes.experiment.answers import TOPICS, opening_answers
-from bert_recipes.experiment.comparing import exploded_in_words, merit, that_count
+from bert_recipes.experiment.comparing import Difference, exploded_in_words, merit, that_count
 from bert_recipes.experiment.experiment import Experiment
 from bert_recipes.experiment.intervals import paired_bootstrap
 from bert_recipes.experiment.kept_runs import Runs
@@ -376,15 +376,29 @@ def test_text_is_worth_the_labels_that_the_base_model_wants_for_the_same(no_figu
     section = text_and_labels.text_and_labels(every_question(), ROWS)
     # 0.71 with 100 labels, 0.79 with 500; 0.75 lies half-way: 100 x 5 ** 0.5 = 223.6.
     assert section.sentence == (
-        "With 100 labelled rows, 6 passes over the unlabelled text are worth about 120 more labels."
+        "With 100 labelled rows, 6 passes over the unlabelled text are worth about 120 more labels (120 to 120)."
     )
     accuracies, worth = section.tables
     assert [line[0] for line in accuracies[1:]] == ["0", "6", "12"]
     assert worth[1:] == [
-        ["6", "about 120 more (+0.0400 ± 0.0000)", "more than tried (+0.0400 ± 0.0000)"],
-        ["12", "more than tried (+0.1033 ± 0.0143)", "more than tried (+0.0500 ± 0.0000)"],
+        ["6", "about 120 more (120 to 120); +0.0400 ± 0.0000", "more than tried; +0.0400 ± 0.0000"],
+        ["12", "more than tried; +0.1033 ± 0.0143", "more than tried; +0.0500 ± 0.0000"],
     ]
     assert "One pretraining of each length" in section.notes[1]
+
+
+def test_what_text_is_worth_has_the_ends_of_the_gains_interval():
+    base = {100: 0.71, 500: 0.79, 2000: 0.79, 5000: 0.83}
+    # Of the way to 500, 0.08 in all, a quarter and three quarters: 100 x 5 ** 0.25 = 149.5, 100 x 5 ** 0.75 = 334.4.
+    assert text_and_labels.more_labels(base, 100, 0.02) == pytest.approx(49.5, abs=0.1)
+    assert text_and_labels.more_labels(base, 100, 0.06) == pytest.approx(234.4, abs=0.1)
+    assert text_and_labels.more_labels(base, 100, 0.10) == pytest.approx(
+        500 * 10**0.5 - 100
+    )  # from 500, not from 2,000
+    assert text_and_labels.more_labels(base, 100, 0.13) is None
+    worth = text_and_labels.Worth(Difference(0.04, 0.02, 5), 123.6, 49.5, 234.4)
+    assert text_and_labels.labels_between(worth, "more labels") == "about 120 more labels (50 to 230)"
+    assert text_and_labels.labels_between(worth._replace(most=None), "more") == "about 120 more (50 to more than tried)"
 
 
 def test_text_that_adds_nothing_or_more_than_all_labels_has_no_number(no_figures):

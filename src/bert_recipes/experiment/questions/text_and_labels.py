@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -99,7 +100,10 @@ def text_and_labels(results: list[Result], rows: int) -> Section | None:
     (passes, count), first = next(iter(worth.items()))
     sentence = worth_in_words(passes, count, first, rows)
     note = "The learning rate is that of the continued start for every number of passes above 0; the base has its own."
-    limit = "One pretraining of each length: the intervals do not cover how two pretrainings differ."
+    limit = (
+        "One pretraining of each length: the intervals do not cover how two pretrainings differ. In brackets stands "
+        "how many labels the ends of the gain's interval are worth, the base model's mean accuracies taken as they are."
+    )
     return Section(
         "How much text is worth how many labels", f"{opening(sentence)}.", figure(values, places, list(found), rows),
         [table_of_accuracies(found, places), table_of_worth(worth, list(found), places)],
@@ -137,41 +141,58 @@ def number_of(count: int | str, rows: int) -> int:
 
 # --- what text is worth ---
 
-Worth = tuple[Difference, float | None]  # gain over no pass; more labels that would do the same (None: more than tried)
+
+class Worth(NamedTuple):
+    """A gain over no pass, and how many more labels do the same: as many as its mean asks for, and the ends of its
+    interval (None: more than were tried)."""
+
+    gain: Difference
+    more: float | None
+    fewest: float | None
+    most: float | None
 
 
 def worth_in_labels(results: list[Result], kind: dict, count: int | str, rows: int) -> Worth | None:
-    """How many more labels the base model needs for the accuracy that `kind` has with `count` of them: between two
-    numbers of labels accuracy is taken to be straight in their logarithm. None without two shared seeds."""
+    """How many more labels the base model needs for the accuracy that `kind` has with `count` of them. None without two
+    shared seeds."""
     gain = difference_of(results, BASE, kind, labels=count)
     if not gain:
         return None
     base = {
-        number_of(other, rows): np.mean(scores)
+        number_of(other, rows): float(np.mean(scores))
         for other in distinct(of(results, **BASE), "labels")
         if len(scores := accuracies(results, **BASE, labels=other)) > 1
     }
-    own = number_of(count, rows)
-    target, (before, reached) = base[own] + gain.mean, (own, base[own])
+    return Worth(gain, *(more_labels(base, number_of(count, rows), added) for added in gain.ends))
+
+
+def more_labels(base: Mapping[int, float], own: int, added: float) -> float | None:
+    """How many labels more than `own` add so much to the accuracies of `base` (by number of labels): between two
+    numbers accuracy is taken to be straight in their logarithm."""
+    target, (before, reached) = base[own] + added, (own, base[own])
     for number in sorted(number for number in base if number > own):
         if base[number] >= target > reached:
             share = (target - reached) / (base[number] - reached)
-            return gain, before * (number / before) ** share - own
+            return before * (number / before) ** share - own
         before, reached = (number, base[number]) if base[number] > reached else (before, reached)
-    return gain, None
+    return None
 
 
 def worth_in_words(passes: float, count: int | str, worth: Worth, rows: int) -> str:
-    gain, more = worth
     how_many = "pass over the unlabelled text is" if passes == 1 else "passes over the unlabelled text are"
     said = f"with {labelled_rows(count, rows)}, {passes:g} {how_many} worth"
-    if gain.sign == 0:
+    if worth.gain.sign == 0:
         return f"{said} no number of labels: no difference in test accuracy was measured"
-    if gain.sign < 0:
+    if worth.gain.sign < 0:
         return f"{said} no number of labels: the test accuracy falls"
-    if more is None:
+    if worth.more is None:
         return f"{said} more labels than were tried: the base model's test accuracy stays lower with all of them"
-    return f"{said} about {rounded(more)} more labels"
+    return f"{said} {labels_between(worth, 'more labels')}"
+
+
+def labels_between(worth: Worth, what: str) -> str:
+    most = "more than tried" if worth.most is None else rounded(worth.most)
+    return f"about {rounded(worth.more)} {what} ({rounded(worth.fewest)} to {most})"
 
 
 def rounded(number: float) -> str:
@@ -197,12 +218,12 @@ def table_of_worth(worth: dict, found: Sequence[int | str], places: Sequence[flo
 def worth_cell(worth: Worth | None) -> str:
     if worth is None:
         return "–"
-    gain, more = worth
+    gain = worth.gain
     if gain.sign <= 0:
         worth_what = "no difference measured" if gain.sign == 0 else "none, less accurate"
     else:
-        worth_what = f"about {rounded(more)} more" if more is not None else "more than tried"
-    return f"{worth_what} ({gain.mean:+.4f} ± {gain.half:.4f})"
+        worth_what = "more than tried" if worth.more is None else labels_between(worth, "more")
+    return f"{worth_what}; {gain.mean:+.4f} ± {gain.half:.4f}"
 
 
 QUESTION = Question(plan_with_rates("text", cells, text_runs, check=check_counts, short=False), text_and_labels)
