@@ -37,10 +37,24 @@ def prose(page: str) -> str:
     return re.sub(r"^```.*?^```", "", read(page), flags=re.M | re.S)
 
 
+def table_lines(page: str) -> list[list[int]]:
+    """Of each table the numbers of its lines on the page, from 0; the second one is the rule under the heading."""
+    found, in_code, follows = [], False, False
+    for number, line in enumerate(read(page).splitlines()):
+        in_code ^= line.startswith("```")
+        is_row = line.startswith("|") and not in_code
+        if is_row and not follows:
+            found.append([])
+        if is_row:
+            found[-1].append(number)
+        follows = is_row
+    return found
+
+
 def tables(page: str) -> list[list[list[str]]]:
     """Each table: its heading, and a list of cells a row."""
-    found = re.findall(r"(?:^\|.*\n)+", prose(page), re.M)
-    return [[cells(line) for line in table.splitlines() if not re.match(r"\|[-:|]+$", line)] for table in found]
+    lines = read(page).splitlines()
+    return [[cells(lines[number]) for number in (table[0], *table[2:])] for table in table_lines(page)]
 
 
 def cells(line: str) -> list[str]:

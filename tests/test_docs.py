@@ -1,19 +1,28 @@
 """The pages of README and docs/: short, linked, the same in both languages, and their figures those of
 docs/split/results.json."""
 
-import json
 import re
 import shlex
 import sys
-from collections.abc import Iterable
-from functools import cache
-from statistics import mean, stdev
 
 import pandas
 import pytest
 from conftest import ROOT, recipe
-from pages import EVERY_PAGE, PAGES, anchor, blocks, chinese, headings, links, prose, read, tables
-from scipy import stats
+from pages import EVERY_PAGE, PAGES, anchor, blocks, chinese, headings, links, prose, read, table_lines, tables
+from tables_of_results import (
+    COUNTS_OF_SECOND,
+    PLUS_MINUS,
+    SECOND,
+    TABLES,
+    all_layers,
+    difference,
+    filled,
+    forgotten,
+    gains,
+    labelled,
+    runs,
+    shown,
+)
 
 from bert_recipes.run.errors import UserError
 
@@ -23,10 +32,6 @@ import all_labels
 import comparing
 
 READMES = ["README.md", "README.zh-CN.md"]
-COUNTS = (100, 500, 2000, "all")
-STARTS, METHODS = ("random", "base", "continued"), ("full", "lora", "head_only")
-PRETRAINED = ("base", "continued")
-PLUS_MINUS = r"[-+]?\d+\.\d{4} ± \d+\.\d+"
 FIGURE = r"\d+\.\d+(?:e-\d+)?|\d{1,3}(?:,\d{3})+|\d+"
 # Behind ± but not of these runs: of five whole runs over all labels by the second version, and of the grid before this
 # one.
@@ -92,148 +97,21 @@ def test_a_sentence_has_one_interval(page):
 # --- the figures ---
 
 
-@cache
-def results() -> list[dict]:
-    return json.loads((ROOT / "docs" / "split" / "results.json").read_text(encoding="utf-8"))
-
-
-def runs(**wanted) -> list[dict]:
-    chosen = [run for run in results() if all(run.get(name) == value for name, value in wanted.items())]
-    return sorted(chosen, key=lambda run: (run["seed"], run.get("fold", 0)))
-
-
-def labelled(method: str, start: str | None, labels) -> list[dict]:
-    return runs(experiment="labels", method=method, start=start, labels=labels)
-
-
-def interval(values: Iterable[float], sign: str = "") -> str:
-    """Mean ± half of its 95 % interval by Student's t, or the value alone where all are the same."""
-    values = list(values)
-    if len(set(values)) == 1:
-        return f"{values[0]:{sign}.4f}"
-    half = stats.t.ppf(0.975, len(values) - 1) * stdev(values) / len(values) ** 0.5
-    return f"{mean(values):{sign}.4f} ± {half:.4f}"
-
-
-def accuracy(run: dict) -> float:
-    return run["test_accuracy"]
-
-
-def difference(after: list[dict], before: list[dict], score=accuracy) -> str:
-    assert [run["seed"] for run in after] == [run["seed"] for run in before]
-    return interval((score(one) - score(other) for one, other in zip(after, before, strict=True)), "+")
-
-
-def layers(run: dict) -> list[float]:
-    parts: dict[str, list[float]] = {}
-    for part, moved in run["weights_moved"].items():
-        if part.startswith("layer "):
-            parts.setdefault(part.split()[1], []).append(moved["relative_change"])
-    return [mean(parts[number]) for number in sorted(parts)]
-
-
-def upper_less_lower(run: dict) -> float:
-    changes = layers(run)
-    return mean(changes[len(changes) // 2 :]) - mean(changes[: len(changes) // 2])
-
-
-def forgotten(run: dict) -> float:
-    before, after = run["masked_lm_loss"]["general"]
-    return after - before
-
-
-def scores() -> list[list[str]]:
-    kinds = [(method, start) for method in METHODS for start in STARTS] + [("tfidf", None)]
-    return [[interval(map(accuracy, labelled(*kind, count))) for count in COUNTS] for kind in kinds]
-
-
-def gains() -> list[list[str]]:
-    steps = [(method, *starts) for method in METHODS for starts in (("random", "base"), ("base", "continued"))]
-    return [
-        [difference(labelled(method, after, count), labelled(method, before, count)) for count in COUNTS]
-        for method, before, after in steps
-    ]
-
-
-def beside() -> list[list[str]]:
-    full, tfidf = ("full", "continued"), ("tfidf", None)
-    kinds = [("lora", full), ("head_only", full), ("full", tfidf), ("lora", tfidf), ("head_only", tfidf)]
-    return [
-        [difference(labelled(method, "continued", count), labelled(*other, count)) for count in COUNTS]
-        for method, other in kinds
-    ]
-
-
-def measured(of, methods=("full", "lora"), sign: str = "") -> list[list[str]]:
-    return [
-        [interval(map(of, labelled(method, start, count)), sign) for count in COUNTS]
-        for method in methods
-        for start in PRETRAINED
-    ]
-
-
-def similarity() -> list[list[str]]:
-    return [
-        [interval(run["similarity"][layer] for run in labelled("full", start, count)) for count in COUNTS]
-        for start in PRETRAINED
-        for layer in (0, -1)
-    ]
-
-
-def passes() -> list[list[str]]:
-    kinds = [runs(experiment="passes", passes=number) for number in (1, 2, 4, 8, 16)]
-    return [[interval(run[name] for run in kind) for name in ("training_accuracy", "test_accuracy")] for kind in kinds]
-
-
-def next_sentences() -> list[list[str]]:
-    return [[interval(map(accuracy, runs(experiment="nsp", start=start)))] for start in ("mlm", "mlm+nsp")]
-
-
-def titles() -> list[list[str]]:
-    inputs = ("title", "text", "title,text", "title,text (shuffled)")
-    return [[f"{mean(rows_told_right(columns)):.4f}"] for columns in inputs]
-
-
-def rows_told_right(columns: str) -> list[float]:
-    return [right for run in runs(experiment="titles", columns=columns) for right in run["rows_told_right"]]
-
-
-def title_gains() -> list[list[str]]:
-    both = mean(rows_told_right("title,text"))
-    others = ("text", "title", "title,text (shuffled)")
-    return [[f"{both - mean(rows_told_right(columns)):+.4f}"] for columns in others]
-
-
-TABLES = {
-    "docs/results.md": {0: scores, 2: gains, 3: beside},
-    "docs/split/README.md": {
-        0: lambda: measured(lambda run: mean(layers(run))),
-        1: lambda: measured(upper_less_lower, ("full",), "+"),
-        2: similarity,
-        3: lambda: measured(forgotten, sign="+"),
-        4: next_sentences,
-        5: titles,
-        6: title_gains,
-        7: passes,
-    },
-}
-
-
 @pytest.mark.parametrize("page", [name for page in TABLES for name in (page, chinese(page))])
 def test_tables_are_those_of_the_results(page):
     for number, make in TABLES[page.replace(".zh-CN", "")].items():
         expected = make()
-        shown = [re.findall(rf"{PLUS_MINUS}|[-+]?\d\.\d{{4}}", " ".join(row)) for row in tables(page)[number][1:]]
-        assert [row[: len(cells)] for row, cells in zip(shown, expected, strict=True)] == expected, number
+        numbers = [shown(" ".join(row)) for row in tables(page)[number][1:]]
+        assert [row[: len(cells)] for row, cells in zip(numbers, expected, strict=True)] == expected, number
 
 
-@pytest.mark.parametrize("page", READMES)
-def test_readme_has_the_means_of_the_results(page):
-    table = next(rows for rows in tables(page) if "13,740" in rows[0])
-    kinds = [*(("full", start) for start in STARTS), *(("lora", start) for start in PRETRAINED)]
-    kinds += [("head_only", "continued"), ("tfidf", None)]
-    means = [[f"{mean(map(accuracy, labelled(*kind, count))):.4f}" for count in COUNTS] for kind in kinds]
-    assert [row[1:] for row in table[1:]] == means
+def test_the_tables_can_be_written_anew():
+    assert filled("| LoRA | 0.1 | 0.1234 ± 0.0001 | +0.2345 |", ["0.5000 ± 0.1000"]) == (
+        "| LoRA | 0.1 | 0.5000 ± 0.1000 | +0.2345 |"
+    )
+    for page in EVERY_PAGE:
+        lines = read(page).splitlines()
+        assert all(re.match(r"\|[-:| ]+$", lines[rule]) for _, rule, *_ in table_lines(page))
 
 
 @pytest.mark.parametrize("page", ["docs/results.md", "docs/split/README.md", "docs/log.md"])
@@ -243,8 +121,9 @@ def test_intervals_in_prose_are_of_the_results_too(page):
     # `test_comparisons` holds the pages to this one.
     compared = comparing.table(all_labels.COMPARISON, comparing.read(all_labels.COMPARISON.file))
     known = FROM_ELSEWHERE.union(*made, *compared)
-    known |= {difference(runs(experiment="nsp", start="mlm+nsp"), runs(experiment="nsp", start="mlm"))}
-    lora, full = (labelled(method, "continued", "all") for method in ("lora", "full"))
+    known = known.union(*gains(SECOND, COUNTS_OF_SECOND))
+    known |= {difference(runs(SECOND, experiment="nsp", start="mlm+nsp"), runs(SECOND, experiment="nsp", start="mlm"))}
+    lora, full = (labelled(method, "continued", "all", SECOND) for method in ("lora", "full"))
     known |= {difference(lora, full, forgotten).strip("+")}
     for name in (page, chinese(page)):
         assert set(re.findall(PLUS_MINUS, prose(name))) <= known, name
@@ -252,10 +131,10 @@ def test_intervals_in_prose_are_of_the_results_too(page):
 
 @pytest.mark.parametrize("page", ["docs/split/README.md", "docs/split/README.zh-CN.md"])
 def test_single_figures_of_the_split(page):
-    (pretraining,) = [run for run in runs(experiment="pretraining", method="mlm") if "columns" not in run]
-    (with_pairs,) = runs(experiment="pretraining", method="mlm+nsp")
+    (pretraining,) = runs(experiment="pretraining", method="mlm")
+    (with_pairs,) = runs(SECOND, experiment="pretraining", method="mlm+nsp")
     losses = {name: after - before for name, (before, after) in pretraining["masked_lm_loss"].items()}
-    single = [f"{mean(layers(pretraining)):.3f}", f"{-losses['task']:.2f}", f"{losses['general']:.2f}"]
+    single = [f"{all_layers(pretraining):.3f}", f"{-losses['task']:.2f}", f"{losses['general']:.2f}"]
     assert all(figure in read(page) for figure in [*single, f"{with_pairs['nsp_accuracy']:.4f}"])
 
 

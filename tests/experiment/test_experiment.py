@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
@@ -24,6 +25,8 @@ from bert_recipes.experiment.runs import Run
 from bert_recipes.run.errors import UserError
 from bert_recipes.run.output_folder import only_run_in
 from bert_recipes.text.builtin_corpora import load_builtin
+
+DOCS = ROOT / "docs" / "split"
 
 
 @pytest.fixture(scope="module")
@@ -328,11 +331,32 @@ def test_two_launched_processes_are_refused(arguments, tmp_path, monkeypatch):
         split(tmp_path / "split", *arguments)
 
 
-def test_the_experiment_of_docs_split_was_measured_as_its_page_says(tmp_path, monkeypatch):
-    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+def of_docs(folder: Path, into: Path) -> Path:
     for name in ("experiment.json", "results.json"):
-        shutil.copy(ROOT / "docs" / "split" / name, tmp_path)
-    with pytest.raises(UserError, match="holds an experiment with weights"):  # of the base model's second version
+        shutil.copy(folder / name, into)
+    return into
+
+
+def check_measured_as_the_page_says(experiment: Experiment, folder: Path) -> None:
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    said = {name: html.unescape(value) for name, value in re.findall("<dt>(.*?)</dt><dd>(.*?)</dd>", page)}
+    assert facts(experiment) == said
+    assert f"On {corpora(experiment)['task']}<" in page
+
+
+def test_the_experiment_of_docs_split_was_measured_as_its_page_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
+    words = ["--experiments", "labels", "--label_counts", "100,500,2000", "--methods", "full,tfidf"]
+    experiment = an_experiment(of_docs(DOCS, tmp_path), "--full", *words)
+    experiment.runs = Runs(experiment.folder)
+    assert experiment.to_do() == []
+    check_measured_as_the_page_says(experiment, DOCS)
+
+
+def test_an_experiment_of_the_second_version_does_not_go_on_with_the_third(tmp_path, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    of_docs(DOCS / "v2", tmp_path)
+    with pytest.raises(UserError, match="holds an experiment with weights"):
         an_experiment(tmp_path, "--full")
     weights = json.loads((tmp_path / "experiment.json").read_text())["weights"]
     monkeypatch.setattr("bert_recipes.experiment.checks.weights_fingerprint", lambda model_args: weights)
@@ -341,7 +365,4 @@ def test_the_experiment_of_docs_split_was_measured_as_its_page_says(tmp_path, mo
     # All is there but the lowest and the highest learning rate (three were tried), and the weights of the pretraining
     # that some of these start from.
     assert Counter(run.experiment for run in experiment.to_do()) == {"pretraining": 1, "learning_rate": 9 * 2 * 2}
-    page = (ROOT / "docs" / "split" / "report.html").read_text(encoding="utf-8")
-    said = {name: html.unescape(value) for name, value in re.findall("<dt>(.*?)</dt><dd>(.*?)</dd>", page)}
-    assert facts(experiment) == said
-    assert all(f"On {name}<" in page for name in corpora(experiment).values())
+    check_measured_as_the_page_says(experiment, DOCS / "v2")

@@ -15,15 +15,14 @@ from made_up_runs import every_question, kept_results
 from bert_recipes.experiment.questions.all import QUESTIONS
 from bert_recipes.experiment.report import page_where_it_stops, write_page
 
-DOCS = ROOT / "docs" / "split"
+# Folder -> how many questions its runs answer.
+DOCS = {"docs/split": 6, "docs/split/v2": 9}
+FIGURES = ("accuracy.svg", "what_moves.svg")  # in the first
 TITLES = [
     "Accuracy", "What each start adds", "How much text is worth how many labels", "What each method gives up",
     "LoRA's rank", "What moves", "Representations", "Forgetting", "Tricks",
     "Next-sentence prediction", "Title and text", "Passes over the training rows",
 ]  # fmt: skip
-
-
-IN_DOCS = 9  # of these docs/split has runs
 
 
 @pytest.fixture(scope="module")
@@ -35,15 +34,14 @@ def made_up(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def docs_today(tmp_path_factory) -> Path:
-    """The folder of the page that the results of docs/split make today; how they were measured is the page's own."""
-    folder, kept = tmp_path_factory.mktemp("docs"), (DOCS / "report.html").read_text(encoding="utf-8")
+def made_today(folder: str, into: Path) -> Path:
+    """The page that the results of a folder of docs make today; how they were measured is the page's own."""
+    kept = (ROOT / folder / "report.html").read_text(encoding="utf-8")
     facts = {name: html.unescape(value) for name, value in re.findall("<dt>(.*?)</dt><dd>(.*?)</dd>", kept)}
     rows = int(re.search(r"rows: train ([\d,]+)", facts["data"])[1].replace(",", ""))
     data = {"task": "reviews, the built-in corpus", "titles": "peoples_daily_titles, the built-in corpus"}
-    write_page(kept_results(), rows, folder, facts, data)
-    return folder
+    write_page(kept_results(folder), rows, into, facts, data)
+    return into
 
 
 def test_the_page_has_every_question_and_needs_nothing_else(made_up):
@@ -70,11 +68,11 @@ def test_the_page_has_every_question_and_needs_nothing_else(made_up):
         assert svg.get("viewBox") and svg.findall(".//{http://www.w3.org/2000/svg}text")
 
 
-@pytest.mark.parametrize("folder", ["made_up", "docs_today"])
-def test_every_section_opens_with_one_sentence_and_one_figure(request, folder):
-    page = (request.getfixturevalue(folder) / "report.html").read_text(encoding="utf-8")
+@pytest.mark.parametrize("folder", [None, *DOCS])
+def test_every_section_opens_with_one_sentence_and_one_figure(made_up, folder):
+    page = ((ROOT / folder if folder else made_up) / "report.html").read_text(encoding="utf-8")
     sections = re.findall("<section>(.*?)</section>", page, re.DOTALL)[:-1]  # the last: how it was measured
-    assert len(sections) == (len(QUESTIONS) if folder == "made_up" else IN_DOCS)
+    assert len(sections) == DOCS.get(folder, len(QUESTIONS))
     for number, section in enumerate(sections, start=1):
         opening = re.match(
             r"<h2 .*?</h2><p class=\"data\">.*?</p><p>([^<]*)</p><figure><svg .*?</svg>\s*"
@@ -93,10 +91,12 @@ def numbers_apart(text: str) -> tuple[list[str], list[float]]:
     return parts[::2], [float(number) for number in parts[1::2]]
 
 
-def test_docs_split_has_what_the_code_makes_today(docs_today):
-    for name in ("report.html", "accuracy.svg", "what_moves.svg"):
-        kept = (DOCS / name).read_text(encoding="utf-8")
-        today = docs_today / name if name.endswith("html") else docs_today / "figures" / name
+@pytest.mark.parametrize("folder", DOCS)
+def test_docs_split_has_what_the_code_makes_today(folder, tmp_path):
+    made_today(folder, tmp_path)
+    for name in ("report.html", *(FIGURES if folder == "docs/split" else ())):
+        kept = (ROOT / folder / name).read_text(encoding="utf-8")
+        today = tmp_path / name if name.endswith("html") else tmp_path / "figures" / name
         made = today.read_text(encoding="utf-8")
         if f"matplotlib=={matplotlib.__version__}\n" not in (ROOT / "constraints.txt").read_text():
             kept, made = (re.sub("<svg.*?</svg>", "", text, flags=re.DOTALL) for text in (kept, made))
@@ -106,8 +106,8 @@ def test_docs_split_has_what_the_code_makes_today(docs_today):
 
 
 def test_the_figures_of_docs_split_stand_on_white_and_have_a_size():
-    for name in ("accuracy.svg", "what_moves.svg"):
-        svg = ElementTree.parse(DOCS / name).getroot()
+    for name in FIGURES:
+        svg = ElementTree.parse(ROOT / "docs" / "split" / name).getroot()
         assert svg.get("width") and svg.get("height")
         first = svg.find(".//{http://www.w3.org/2000/svg}path")
         assert "fill: #ffffff" in first.get("style")  # the ground, for readers of dark pages
@@ -152,19 +152,19 @@ def overlap(one: dict, two: dict) -> bool:
 
 
 @pytest.mark.parametrize("width", [390, 1440])
-@pytest.mark.parametrize("kept", [False, True], ids=["made up", "docs/split"])
-def test_the_page_is_readable(chromium, made_up, width, kept):
+@pytest.mark.parametrize("folder", [None, *DOCS])
+def test_the_page_is_readable(chromium, made_up, width, folder):
     page = chromium.new_page(viewport={"width": width, "height": 900})
     said, asked = [], []
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("request", lambda request: asked.append(request.url))
-    address = ((DOCS if kept else made_up) / "report.html").as_uri()
+    address = ((ROOT / folder if folder else made_up) / "report.html").as_uri()
     page.goto(address)
     assert said == [] and asked == [address]
     assert page.evaluate("document.documentElement.scrollWidth") <= width  # nothing to scroll for sideways
     figures = page.evaluate(LETTERS)
-    assert len(figures) == page.locator("figure").count() == (IN_DOCS if kept else len(QUESTIONS))
+    assert len(figures) == page.locator("figure").count() == DOCS.get(folder, len(QUESTIONS))
     for figure in figures:
         box = figure["box"]
         assert figure["title"] and figure["letters"] and box["width"] > 300 and box["height"] > 60

@@ -1,0 +1,207 @@
+"""The tables of README and docs/ as the experiment's results make them. `python tests/tables_of_results.py` writes them
+into the pages of both languages; `test_docs` holds the pages to them."""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from statistics import mean, stdev
+
+from conftest import ROOT
+from pages import chinese, read, table_lines
+from scipy import stats
+
+THIRD, SECOND = "docs/split", "docs/split/v2"  # by the version of the base model
+COUNTS = (100, 500, 2000)
+COUNTS_OF_SECOND = (*COUNTS, "all")
+STARTS = ("random", "base", "continued")
+PRETRAINED = ("base", "continued")
+FULL = [("full", start) for start in STARTS]
+TFIDF = ("tfidf", None)
+PLUS_MINUS = r"[-+]?\d+\.\d{4} ± \d+\.\d+"
+CELL = rf"{PLUS_MINUS}|[-+]?\d\.\d{{4}}"
+
+Rows = list[list[str]]
+
+
+@cache
+def results(folder: str = THIRD) -> list[dict]:
+    return json.loads(read(f"{folder}/results.json"))
+
+
+def runs(folder: str = THIRD, **wanted) -> list[dict]:
+    chosen = [run for run in results(folder) if all(run.get(name) == value for name, value in wanted.items())]
+    return sorted(chosen, key=lambda run: (run["seed"], run.get("fold", 0)))
+
+
+def labelled(method: str, start: str | None, labels: int | str, folder: str = THIRD) -> list[dict]:
+    return runs(folder, experiment="labels", method=method, start=start, labels=labels)
+
+
+def interval(values: Iterable[float], sign: str = "") -> str:
+    """Mean ± half of its 95 % interval by Student's t, or the value alone where all are the same."""
+    values = list(values)
+    if len(set(values)) == 1:
+        return f"{values[0]:{sign}.4f}"
+    half = stats.t.ppf(0.975, len(values) - 1) * stdev(values) / len(values) ** 0.5
+    return f"{mean(values):{sign}.4f} ± {half:.4f}"
+
+
+def accuracy(run: dict) -> float:
+    return run["test_accuracy"]
+
+
+def difference(after: list[dict], before: list[dict], score: Callable[[dict], float] = accuracy) -> str:
+    assert [run["seed"] for run in after] == [run["seed"] for run in before]
+    return interval((score(one) - score(other) for one, other in zip(after, before, strict=True)), "+")
+
+
+def layers(run: dict) -> list[float]:
+    parts: dict[str, list[float]] = {}
+    for part, moved in run["weights_moved"].items():
+        if part.startswith("layer "):
+            parts.setdefault(part.split()[1], []).append(moved["relative_change"])
+    return [mean(parts[number]) for number in sorted(parts)]
+
+
+def all_layers(run: dict) -> float:
+    return mean(layers(run))
+
+
+def upper_less_lower(run: dict) -> float:
+    changes = layers(run)
+    return mean(changes[len(changes) // 2 :]) - mean(changes[: len(changes) // 2])
+
+
+def forgotten(run: dict) -> float:
+    before, after = run["masked_lm_loss"]["general"]
+    return after - before
+
+
+# --- of the third version ---
+
+
+def means() -> Rows:
+    return [[f"{mean(map(accuracy, labelled(*kind, count))):.4f}" for count in COUNTS] for kind in [*FULL, TFIDF]]
+
+
+def scores() -> Rows:
+    return [[interval(map(accuracy, labelled(*kind, count))) for count in COUNTS] for kind in [*FULL, TFIDF]]
+
+
+def gains(folder: str = THIRD, counts: Sequence[int | str] = COUNTS) -> Rows:
+    """Of pretraining on general text, of continued pretraining, and of both beside tf-idf."""
+    steps = [(("full", "base"), ("full", "random")), (("full", "continued"), ("full", "base"))]
+    steps += [(("full", "continued"), TFIDF)]
+    return [
+        [difference(labelled(*after, count, folder), labelled(*before, count, folder)) for count in counts]
+        for after, before in steps
+    ]
+
+
+def measured(of: Callable[[dict], float], sign: str = "") -> Rows:
+    return [[interval(map(of, labelled("full", start, count)), sign) for count in COUNTS] for start in PRETRAINED]
+
+
+def similarity() -> Rows:
+    return [
+        [interval(run["similarity"][layer] for run in labelled("full", start, count)) for count in COUNTS]
+        for start in PRETRAINED
+        for layer in (0, -1)
+    ]
+
+
+# --- of the second version: what the third has not been asked yet ---
+
+
+def methods() -> Rows:
+    kinds = [("full", "continued"), *((name, start) for name in ("lora", "head_only") for start in STARTS), TFIDF]
+    return [[interval(map(accuracy, labelled(*kind, count, SECOND))) for count in COUNTS_OF_SECOND] for kind in kinds]
+
+
+def beside() -> Rows:
+    full = ("full", "continued")
+    kinds = [("lora", full), ("head_only", full), ("lora", TFIDF), ("head_only", TFIDF)]
+    return [
+        [
+            difference(labelled(method, "continued", count, SECOND), labelled(*other, count, SECOND))
+            for count in COUNTS_OF_SECOND
+        ]
+        for method, other in kinds
+    ]
+
+
+def of_methods(of: Callable[[dict], float], sign: str = "") -> Rows:
+    return [
+        [interval(map(of, labelled(method, start, count, SECOND)), sign) for count in COUNTS_OF_SECOND]
+        for method in ("full", "lora")
+        for start in PRETRAINED
+    ]
+
+
+def passes() -> Rows:
+    kinds = [runs(SECOND, experiment="passes", passes=number) for number in (1, 2, 4, 8, 16)]
+    return [[interval(run[name] for run in kind) for name in ("training_accuracy", "test_accuracy")] for kind in kinds]
+
+
+def next_sentences() -> Rows:
+    return [[interval(map(accuracy, runs(SECOND, experiment="nsp", start=start)))] for start in ("mlm", "mlm+nsp")]
+
+
+def titles() -> Rows:
+    inputs = ("title", "text", "title,text", "title,text (shuffled)")
+    return [[f"{mean(rows_told_right(columns)):.4f}"] for columns in inputs]
+
+
+def rows_told_right(columns: str) -> list[float]:
+    return [right for run in runs(SECOND, experiment="titles", columns=columns) for right in run["rows_told_right"]]
+
+
+def title_gains() -> Rows:
+    both = mean(rows_told_right("title,text"))
+    others = ("text", "title", "title,text (shuffled)")
+    return [[f"{both - mean(rows_told_right(columns)):+.4f}"] for columns in others]
+
+
+# Page -> number of the table on it -> the first cells with numbers of each row.
+TABLES: dict[str, dict[int, Callable[[], Rows]]] = {
+    "README.md": {1: means},
+    "docs/results.md": {0: scores, 2: gains, 5: methods, 6: beside},
+    "docs/split/README.md": {
+        1: lambda: measured(all_layers),
+        2: lambda: measured(upper_less_lower, "+"),
+        3: similarity,
+        4: lambda: measured(forgotten, "+"),
+        5: lambda: of_methods(all_layers),
+        6: lambda: of_methods(forgotten, "+"),
+        7: next_sentences,
+        8: titles,
+        9: title_gains,
+        10: passes,
+    },
+}
+
+
+def shown(line: str) -> list[str]:
+    return re.findall(CELL, line)
+
+
+def filled(line: str, cells: list[str]) -> str:
+    """A row of a table with these numbers in the place of its first ones."""
+    left = iter(cells)
+    return re.sub(CELL, lambda match: next(left, match[0]), line)
+
+
+def main() -> None:
+    for english, tables in TABLES.items():
+        for page in (english, chinese(english)):
+            lines = read(page).splitlines(keepends=True)
+            of_tables = table_lines(page)
+            for number, make in tables.items():
+                for line, cells in zip(of_tables[number][2:], make(), strict=True):
+                    lines[line] = filled(lines[line], cells)
+            (ROOT / page).write_text("".join(lines), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
