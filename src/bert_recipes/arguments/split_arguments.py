@@ -28,7 +28,7 @@ SIZES = {
     "num_seeds": (2, 3),
     "steps_at_100_labels": (12, 48),
     "batch_size": (16, 32),
-    "trial_labels": ("100", "500,2000"),
+    "trial_labels": ("100", "100,500,2000"),
     "pretraining_epochs": (0.25, 12),
 }
 
@@ -68,7 +68,7 @@ class SplitArguments:
         default=None,
         metadata={
             "help": "labelled rows with which each start and method picks its learning rate; a number of labels takes "
-            "the rate of the nearest of these: 100, or with --full 500,2000"
+            "the rate of the nearest of these: 100, or with --full 100,500,2000"
         },
     )
     pretraining_epochs: float | None = field(
