@@ -91,6 +91,19 @@ def test_every_run_is_there_with_what_it_cost(experiment):
         assert before != after
 
 
+def test_mean_pooling_stands_beside_the_other_methods(arguments, tmp_path):
+    folder = tmp_path / "split"
+    split(folder, *arguments, "--methods", "full,mean_pooling", "--starts", "base")
+    pooled = [run for run in read(folder) if run["method"] == "mean_pooling" and run["experiment"] == "labels"]
+    assert [run["seed"] for run in pooled] == [0, 1]
+    for run in pooled:
+        assert "--pooling mean" in " ".join(run["arguments"]) and len(run["similarity"]) == 3
+        before, after = run["masked_lm_loss"]["general"]
+        assert before != after and all(change["moved"] for change in run["weights_moved"].values())
+    page = html.unescape((folder / "report.html").read_text(encoding="utf-8"))
+    assert "full fine-tuning, mean pooling" in page and "beside full fine-tuning" in page
+
+
 def test_each_start_and_method_has_the_rate_that_validation_liked_best(experiment):
     results = read(experiment)
     trials = [result for result in results if result["experiment"] == "learning_rate"]
@@ -200,7 +213,7 @@ def test_a_seed_gives_one_result_and_a_stopped_experiment_goes_on(experiment, ar
     "words, message",
     [
         (["--starts", "base,bsae"], "--starts bsae: must be of random, base, continued"),
-        (["--methods", "lora,ful"], "--methods ful: must be of full, lora, head_only, tfidf"),
+        (["--methods", "lora,ful"], "--methods ful: must be of full, mean_pooling, lora, head_only, tfidf"),
         (["--label_counts", "20,some"], "--label_counts some"),
         (["--label_counts", "5000"], "--label_counts 5000: the training split has 60 rows of 2 labels"),
         (["--label_counts", "1"], "--label_counts 1: the training split has 60 rows of 2 labels"),
@@ -356,11 +369,12 @@ def test_the_experiment_of_docs_split_was_measured_as_its_page_says(tmp_path, mo
 def test_an_experiment_of_the_second_version_does_not_go_on_with_the_third(tmp_path, monkeypatch):
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
     of_docs(DOCS / "v2", tmp_path)
+    asked = ["--experiments", "labels,nsp,titles,passes"]
     with pytest.raises(UserError, match="holds an experiment with weights"):
-        an_experiment(tmp_path, "--full")
+        an_experiment(tmp_path, "--full", "--trial_labels", "500,2000")
     weights = json.loads((tmp_path / "experiment.json").read_text())["weights"]
     monkeypatch.setattr("bert_recipes.experiment.checks.weights_fingerprint", lambda model_args: weights)
-    experiment = an_experiment(tmp_path, "--full", "--experiments", "labels,nsp,titles,passes")
+    experiment = an_experiment(tmp_path, "--full", "--trial_labels", "500,2000", *asked)
     experiment.runs = Runs(experiment.folder)
     # All is there but the lowest and the highest learning rate (three were tried), and the weights of the pretraining
     # that some of these start from.

@@ -12,12 +12,13 @@ from ..run.launch import available_cores, launched_processes
 from .classifier import FinetuneArguments, LoraArguments
 
 STARTS = ("random", "base", "continued")
-METHODS = ("full", "lora", "head_only", "tfidf")
+METHODS = ("full", "mean_pooling", "lora", "head_only", "tfidf")
 # method -> recipe and its flags, the arguments that hold the recipe's own learning rate, and the multiples of it tried:
 # with --full all five. Of the three in the middle, which the short form tries, random weights took the lowest and
 # the base model the highest.
 RECIPES = {
     "full": ("finetune.py", [], FinetuneArguments, (0.1, 0.3, 1, 3, 10)),
+    "mean_pooling": ("finetune.py", ["--pooling", "mean"], FinetuneArguments, (0.1, 0.3, 1, 3, 10)),
     "lora": ("lora.py", [], LoraArguments, (0.1, 0.3, 1, 3, 10)),
     "head_only": ("finetune.py", ["--freeze_encoder"], FinetuneArguments, (1, 3, 10, 30, 100)),
 }
@@ -52,7 +53,13 @@ class SplitArguments:
         },
     )
     starts: str = field(default="random,base,continued", metadata={"help": "weights that fine-tuning starts from"})
-    methods: str = field(default="full,lora,head_only,tfidf", metadata={"help": "what moves while it fine-tunes"})
+    methods: str = field(
+        default="full,lora,head_only,tfidf",
+        metadata={
+            "help": "what moves while it fine-tunes; mean_pooling moves all, and reads the mean of the tokens in place "
+            "of [CLS]"
+        },
+    )
     label_counts: str | None = field(
         default=None, metadata={"help": "labelled rows, such as 500,2000,all; 100,500, or with --full 100,500,2000,all"}
     )

@@ -11,7 +11,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel, Pr
 from ..arguments.classifier import FinetuneArguments
 from ..arguments.data import DataArguments, LabelledDataArguments
 from ..arguments.mlm import MlmArguments
-from ..arguments.model import ModelArguments
+from ..arguments.model import ClassifierModelArguments
 from ..arguments.parse import parse
 from ..models.classifiers import load_classifier
 from ..models.masked_lm import has_masked_lm_head, load_masked_lm
@@ -31,7 +31,7 @@ def measure_changes(argv: list[str]) -> dict:
     its masked-language-model head put back, where it has one (random weights have none), [before, after] on the task's
     validation text and on general text."""
     # The run's seed draws the same random weights again: its start.
-    model_args, data_args, args = parse(ModelArguments, LabelledDataArguments, FinetuneArguments, argv=argv)
+    model_args, data_args, args = parse(ClassifierModelArguments, LabelledDataArguments, FinetuneArguments, argv=argv)
     after = AutoModelForSequenceClassification.from_pretrained(args.output_dir)
     before = load_classifier(model_args, [after.config.id2label[index] for index in range(after.config.num_labels)])
     tokenizer, texts = load_tokenizer(model_args), held_out(data_args)
