@@ -121,7 +121,7 @@ def test_intervals_in_prose_are_of_the_results_too(page):
     # `test_comparisons` holds the pages to this one.
     compared = comparing.table(all_labels.COMPARISON, comparing.read(all_labels.COMPARISON.file))
     known = FROM_ELSEWHERE.union(*made, *compared)
-    known = known.union(*gains(SECOND, COUNTS_OF_SECOND))
+    known = known.union(*gains(folder=SECOND, counts=COUNTS_OF_SECOND))
     known |= {difference(runs(SECOND, experiment="nsp", start="mlm+nsp"), runs(SECOND, experiment="nsp", start="mlm"))}
     lora, full = (labelled(method, "continued", "all", SECOND) for method in ("lora", "full"))
     known |= {difference(lora, full, forgotten).strip("+")}

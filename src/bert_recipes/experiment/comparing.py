@@ -15,7 +15,7 @@ from .intervals import Interval, mean_and_interval, paired_difference
 from .runs import OTHER_RATE, TRIALS, Result
 
 METHOD_NAMES = {
-    "full": "full fine-tuning", "mean_pooling": "full fine-tuning, mean pooling", "lora": "LoRA",
+    "full": "full fine-tuning", "mean_pooling": "mean pooling", "lora": "LoRA",
     "head_only": "the head alone", "tfidf": "tf-idf + logistic regression",
 }  # fmt: skip
 START_NAMES = {"random": "random weights", "base": "the base model", "continued": "continued pretraining"}
