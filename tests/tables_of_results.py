@@ -18,13 +18,11 @@ STARTS = ("random", "base", "continued")
 PRETRAINED = ("base", "continued")
 FULL, MEAN_POOLING = ([(method, start) for start in STARTS] for method in ("full", "mean_pooling"))
 TFIDF = ("tfidf", None)
-# What each start adds to the one before it, and the last beside tf-idf.
-GAINS = [(FULL[1], FULL[0]), (FULL[2], FULL[1]), (FULL[2], TFIDF)]
-GAINS_OF_MEAN_POOLING = [
-    *zip(MEAN_POOLING, FULL, strict=True),
-    *zip(MEAN_POOLING[1:], MEAN_POOLING[:-1], strict=True),
-    (MEAN_POOLING[2], TFIDF),
-]
+# (after, before): each start beside the one before it, and the last beside tf-idf.
+GAINS, GAINS_BY_THE_MEAN = (
+    [*zip(kinds[1:], kinds[:-1], strict=True), (kinds[-1], TFIDF)] for kinds in (FULL, MEAN_POOLING)
+)
+BESIDE_CLS = [*zip(MEAN_POOLING, FULL, strict=True)]
 PLUS_MINUS = r"[-+]?\d+\.\d{4} ± \d+\.\d+"
 CELL = rf"{PLUS_MINUS}|[-+]?\d\.\d{{4}}"
 
@@ -175,7 +173,13 @@ def title_gains() -> Rows:
 # Page -> number of the table on it -> the first cells with numbers of each row.
 TABLES: dict[str, dict[int, Callable[[], Rows]]] = {
     "README.md": {1: means},
-    "docs/results.md": {0: scores, 2: gains, 3: lambda: gains(GAINS_OF_MEAN_POOLING), 6: methods, 7: beside},
+    "docs/results.md": {
+        0: scores,
+        2: gains,
+        3: lambda: gains([*BESIDE_CLS, *GAINS_BY_THE_MEAN]),
+        6: methods,
+        7: beside,
+    },
     "docs/split/README.md": {
         1: lambda: measured(all_layers),
         2: lambda: measured(upper_less_lower, "+"),
