@@ -251,6 +251,9 @@ def test_a_model_or_labels_that_no_question_can_be_put_to(arguments, tmp_path, t
     with pytest.raises(UserError, match=r"type roberta do not predict next sentences.* leave nsp out of --experiments"):
         words = ["--model_name_or_path", str(tmp_path / "roberta"), "--experiments", "labels,nsp"]
         split(tmp_path / "split", *arguments, *words)
+    with pytest.raises(UserError, match="--methods mean_pooling is for BERT, and this model is of type roberta"):
+        words = ["--model_name_or_path", str(tmp_path / "roberta"), "--methods", "full,mean_pooling"]
+        split(tmp_path / "split", *arguments, *words)
     (tmp_path / "one.jsonl").write_text("".join(f'{{"text": "第{row}行", "label": "a"}}\n' for row in range(40)))
     with pytest.raises(UserError, match=r"one\.jsonl has one label only, 'a'"):
         split(tmp_path / "split", *arguments, "--train_file", str(tmp_path / "one.jsonl"))

@@ -4,11 +4,12 @@ experiment."""
 from __future__ import annotations
 
 import torch
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification, BertConfig
 
 from ..arguments.model import ModelArguments
 from ..arguments.problems import REGRESSION
 from ..models.masked_lm import class_for, has_masked_lm_head
+from ..models.mean_pooling import MeanPoolingBertConfig
 from ..models.pretrained import load_config, weights_fingerprint
 from ..run.errors import UserError
 from ..run.launch import launched_precision, precision_of_device
@@ -35,6 +36,11 @@ def check_model(setting: Setting) -> None:
         raise UserError("--problem_type regression: the experiment compares classifiers")
     config = load_config(model_args)
     class_for(config, nsp=False)
+    known = (BertConfig.model_type, MeanPoolingBertConfig.model_type)
+    if "mean_pooling" in setting.args.methods and config.model_type not in known:
+        raise UserError(
+            f"--methods mean_pooling is for BERT, and this model is of type {config.model_type}: leave it out"
+        )
     with torch.device("meta"):
         parameter_groups(AutoModelForSequenceClassification.from_config(config))
 
