@@ -3,6 +3,7 @@ import re
 
 import pytest
 import torch
+from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
 from bert_recipes.arguments.classifier import FinetuneArguments, LoraArguments
 from bert_recipes.arguments.data import DataArguments, LabelledDataArguments
@@ -22,6 +23,13 @@ GROUPS = (ModelArguments, LabelledDataArguments, FinetuneArguments)
 def empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("ACCELERATE_MIXED_PRECISION", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def no_deepspeed_config_is_left():
+    """transformers keeps the config of the process's last TrainingArguments until it is collected, half made or not."""
+    yield
+    unset_hf_deepspeed_config()
 
 
 def write(path, text):
