@@ -16,13 +16,16 @@ COUNTS = (100, 500, 2000)
 COUNTS_OF_SECOND = (*COUNTS, "all")
 STARTS = ("random", "base", "continued")
 PRETRAINED = ("base", "continued")
-FULL, MEAN_POOLING = ([(method, start) for start in STARTS] for method in ("full", "mean_pooling"))
+FULL, MEAN_POOLING, LORA, HEAD_ONLY = (
+    [(method, start) for start in STARTS] for method in ("full", "mean_pooling", "lora", "head_only")
+)
 TFIDF = ("tfidf", None)
 # (after, before): each start beside the one before it, and the last beside tf-idf.
-GAINS, GAINS_BY_THE_MEAN = (
-    [*zip(kinds[1:], kinds[:-1], strict=True), (kinds[-1], TFIDF)] for kinds in (FULL, MEAN_POOLING)
+GAINS, GAINS_BY_THE_MEAN, GAINS_OF_LORA, GAINS_OF_THE_HEAD = (
+    [*zip(kinds[1:], kinds[:-1], strict=True), (kinds[-1], TFIDF)] for kinds in (FULL, MEAN_POOLING, LORA, HEAD_ONLY)
 )
 BESIDE_CLS = [*zip(MEAN_POOLING, FULL, strict=True)]
+BESIDE_FULL = [(kinds[number], FULL[number]) for kinds in (LORA, HEAD_ONLY) for number in (1, 2)]  # pretrained starts
 PLUS_MINUS = r"[-+]?\d+\.\d{4} ± \d+\.\d+"
 CELL = rf"{PLUS_MINUS}|[-+]?\d\.\d{{4}}"
 
@@ -92,8 +95,7 @@ def means() -> Rows:
     return [[f"{mean(map(accuracy, labelled(*kind, count))):.4f}" for count in COUNTS] for kind in kinds]
 
 
-def scores() -> Rows:
-    kinds = [*FULL, *MEAN_POOLING, TFIDF]
+def scores(kinds: Sequence[Kind] = (*FULL, *MEAN_POOLING, TFIDF)) -> Rows:
     return [[interval(map(accuracy, labelled(*kind, count))) for count in COUNTS] for kind in kinds]
 
 
@@ -106,8 +108,8 @@ def gains(
     ]
 
 
-def measured(of: Callable[[dict], float], sign: str = "") -> Rows:
-    return [[interval(map(of, labelled("full", start, count)), sign) for count in COUNTS] for start in PRETRAINED]
+def measured(of: Callable[[dict], float], sign: str = "", method: str = "full") -> Rows:
+    return [[interval(map(of, labelled(method, start, count)), sign) for count in COUNTS] for start in PRETRAINED]
 
 
 def similarity() -> Rows:
@@ -119,31 +121,6 @@ def similarity() -> Rows:
 
 
 # --- of the second version: what the third has not been asked yet ---
-
-
-def methods() -> Rows:
-    kinds = [("full", "continued"), *((name, start) for name in ("lora", "head_only") for start in STARTS), TFIDF]
-    return [[interval(map(accuracy, labelled(*kind, count, SECOND))) for count in COUNTS_OF_SECOND] for kind in kinds]
-
-
-def beside() -> Rows:
-    full = ("full", "continued")
-    kinds = [("lora", full), ("head_only", full), ("lora", TFIDF), ("head_only", TFIDF)]
-    return [
-        [
-            difference(labelled(method, "continued", count, SECOND), labelled(*other, count, SECOND))
-            for count in COUNTS_OF_SECOND
-        ]
-        for method, other in kinds
-    ]
-
-
-def of_methods(of: Callable[[dict], float], sign: str = "") -> Rows:
-    return [
-        [interval(map(of, labelled(method, start, count, SECOND)), sign) for count in COUNTS_OF_SECOND]
-        for method in ("full", "lora")
-        for start in PRETRAINED
-    ]
 
 
 def passes() -> Rows:
@@ -177,16 +154,16 @@ TABLES: dict[str, dict[int, Callable[[], Rows]]] = {
         0: scores,
         2: gains,
         3: lambda: gains([*BESIDE_CLS, *GAINS_BY_THE_MEAN]),
-        6: methods,
-        7: beside,
+        6: lambda: scores((*LORA, *HEAD_ONLY)),
+        7: lambda: gains([*BESIDE_FULL, *GAINS_OF_LORA, *GAINS_OF_THE_HEAD]),
     },
     "docs/split/README.md": {
         1: lambda: measured(all_layers),
         2: lambda: measured(upper_less_lower, "+"),
         3: similarity,
         4: lambda: measured(forgotten, "+"),
-        5: lambda: of_methods(all_layers),
-        6: lambda: of_methods(forgotten, "+"),
+        5: lambda: measured(all_layers, method="lora"),
+        6: lambda: measured(forgotten, "+", method="lora"),
         7: next_sentences,
         8: titles,
         9: title_gains,

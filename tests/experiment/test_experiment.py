@@ -363,7 +363,7 @@ def check_measured_as_the_page_says(experiment: Experiment, folder: Path) -> Non
 def test_the_experiment_of_docs_split_was_measured_as_its_page_says(tmp_path, monkeypatch):
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
     words = ["--experiments", "labels", "--label_counts", "100,500,2000", "--num_seeds", "5"]
-    words += ["--methods", "full,mean_pooling,tfidf"]
+    words += ["--methods", "full,mean_pooling,lora,head_only,tfidf"]
     experiment = an_experiment(of_docs(DOCS, tmp_path), "--full", *words)
     experiment.runs = Runs(experiment.folder)
     assert experiment.to_do() == []

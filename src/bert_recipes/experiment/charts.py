@@ -47,7 +47,8 @@ def heat_map(rows: Sequence[str], columns: Sequence[str], values: np.ndarray, ti
         light = not shown[row, column] <= -2  # an empty cell is white
         text = f"{values[row, column]:.2g}".replace("nan", "–")
         axes.text(column, row, text, ha="center", va="center", fontsize=8, color="black" if light else "white")
-    axes.set_xticks(range(len(columns)), [column.replace(" ", "\n") for column in columns], fontsize=8)
+    narrow = [column.replace(" ", "\n").replace("-", "-\n") for column in columns]
+    axes.set_xticks(range(len(columns)), narrow, fontsize=8)
     axes.set_yticks(range(len(rows)), rows, fontsize=8)
     axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
     return as_svg(figure, title)
