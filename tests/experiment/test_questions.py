@@ -193,6 +193,20 @@ def test_methods_are_set_beside_full_fine_tuning_and_tfidf_from_the_last_start()
     ]
 
 
+def test_over_several_numbers_of_labels_it_is_counted_where_a_method_is_ahead_or_behind():
+    scores = {"full": (0.7, 0.7), "mean_pooling": (0.8, 0.6), "lora": (0.6, 0.6), "head_only": (0.7, 0.7)}
+    results = [
+        run
+        for method, by_count in scores.items()
+        for count, score in zip((100, 500), by_count, strict=True)
+        for run in labelled("continued", [score, score + 0.01], method, count)
+    ]
+    assert methods.methods(results, ROWS).answers["methods"] == (
+        "beside full fine-tuning from continued pretraining, mean pooling is ahead at 1 and behind at 1 of 2 numbers "
+        "of labels, LoRA is behind at 2 of 2 and the head alone shows no measured difference at any of 2"
+    )
+
+
 # --- what a stage changes ---
 
 

@@ -69,12 +69,17 @@ def beside_full_in_words(panels: Panels, start: str) -> str:
         standing[0] = standing[0].removesuffix("it") + "full fine-tuning"
         return f"from {START_NAMES[start]} with {labels_in_words(count)}, {joined(standing)}"
     for method, by_labels in beside.items():
-        signs = [gap.sign for gap in by_labels.values()]
-        ahead = f", ahead at {signs.count(1)}" if 1 in signs else ""
-        behind = f"{signs.count(-1) or 'none'} of {numbers_of_labels(by_labels)}"
-        verb = "" if said else " is behind full fine-tuning"
-        said.append(f"{method}{verb} at {behind}{ahead}")
-    return f"from {START_NAMES[start]}, {joined(said)}"
+        of_how_many = f"{len(by_labels)}" if said else numbers_of_labels(by_labels)
+        said.append(f"{method} {standing_in_words(list(by_labels.values()), of_how_many)}")
+    return f"beside full fine-tuning from {START_NAMES[start]}, {joined(said)}"
+
+
+def standing_in_words(gaps: list[Difference], of_how_many: str) -> str:
+    signs = [gap.sign for gap in gaps]
+    places = [f"{word} at {signs.count(sign)}" for sign, word in ((1, "ahead"), (-1, "behind")) if sign in signs]
+    if not places:
+        return f"shows no measured difference at any of {of_how_many}"
+    return f"is {joined(places)} of {of_how_many}"
 
 
 def panels_of(runs: list[Result], start: str | None) -> Panels:
