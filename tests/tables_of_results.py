@@ -108,8 +108,12 @@ def gains(
     ]
 
 
-def measured(of: Callable[[dict], float], sign: str = "", method: str = "full") -> Rows:
-    return [[interval(map(of, labelled(method, start, count)), sign) for count in COUNTS] for start in PRETRAINED]
+def measured(of: Callable[[dict], float], sign: str = "", methods: Sequence[str] = ("full",)) -> Rows:
+    return [
+        [interval(map(of, labelled(method, start, count)), sign) for count in COUNTS]
+        for method in methods
+        for start in PRETRAINED
+    ]
 
 
 def similarity() -> Rows:
@@ -158,12 +162,12 @@ TABLES: dict[str, dict[int, Callable[[], Rows]]] = {
         7: lambda: gains([*BESIDE_FULL, *GAINS_OF_LORA, *GAINS_OF_THE_HEAD]),
     },
     "docs/split/README.md": {
-        1: lambda: measured(all_layers),
+        1: lambda: measured(all_layers, methods=("full", "mean_pooling")),
         2: lambda: measured(upper_less_lower, "+"),
         3: similarity,
-        4: lambda: measured(forgotten, "+"),
-        5: lambda: measured(all_layers, method="lora"),
-        6: lambda: measured(forgotten, "+", method="lora"),
+        4: lambda: measured(forgotten, "+", methods=("full", "mean_pooling")),
+        5: lambda: measured(all_layers, methods=("lora",)),
+        6: lambda: measured(forgotten, "+", methods=("lora",)),
         7: next_sentences,
         8: titles,
         9: title_gains,
