@@ -8,7 +8,7 @@ from conftest import ROOT
 # docs/architecture.md has tests of its own.
 PAGES = ["README.md", *(f"docs/{name}.md" for name in ("data", "finetuning", "losses", "long_texts", "entities"))]
 PAGES += ["docs/split/README.md", *(f"docs/{name}.md" for name in ("pretraining", "results", "performance"))]
-PAGES += [f"docs/{name}.md" for name in ("vectors", "launching", "log")]
+PAGES += [f"docs/{name}.md" for name in ("vectors", "tricks", "launching", "log")]
 
 
 def chinese(page: str) -> str:
