@@ -124,6 +124,17 @@ def similarity() -> Rows:
     ]
 
 
+def tricks() -> Rows:
+    measured = dict.fromkeys(run["variant"] for run in results() if run["experiment"] == "tricks")
+    return [
+        [
+            difference(runs(experiment="tricks", variant=name, labels=count), labelled("full", "continued", count))
+            for count in (500, 2000)
+        ]
+        for name in measured
+    ]
+
+
 # --- of the second version: what the third has not been asked yet ---
 
 
@@ -161,6 +172,7 @@ TABLES: dict[str, dict[int, Callable[[], Rows]]] = {
         6: lambda: scores((*LORA, *HEAD_ONLY)),
         7: lambda: gains([*BESIDE_FULL, *GAINS_OF_LORA, *GAINS_OF_THE_HEAD]),
     },
+    "docs/tricks.md": {1: tricks},
     "docs/split/README.md": {
         1: lambda: measured(all_layers, methods=("full", "mean_pooling")),
         2: lambda: measured(upper_less_lower, "+"),
