@@ -23,7 +23,7 @@ def continue_pretraining() -> None:
         run_recipe("mlm_pretrain", (*BASE, "--num_train_epochs", "12"), CONTINUED)
 
 
-def setting(name: str, model: str, epochs: int, *more: str) -> Setting:
+def setting(name: str, model: str, epochs: int, more: tuple[str, ...] = ()) -> Setting:
     training = ("--bf16", "--num_train_epochs", str(epochs), "--no_baseline", *more)
     return Setting(name, "finetune", ("--model_name_or_path", model, *training))
 
@@ -32,10 +32,10 @@ COMPARISON = Comparison(
     "all_labels",
     settings=[
         Setting("tf-idf", "tfidf", ("--dataset_name", "reviews")),
-        setting("base model", "bert-mini-zh", 3),
-        setting("continued pretraining", CONTINUED_NAME, 3),
-        setting("continued pretraining, two epochs", CONTINUED_NAME, 2),
-        setting("continued pretraining, two epochs, mean pooling", CONTINUED_NAME, 2, "--pooling", "mean"),
+        setting("base model", "bert-mini-zh", epochs=3),
+        setting("continued pretraining", CONTINUED_NAME, epochs=3),
+        setting("continued pretraining, two epochs", CONTINUED_NAME, epochs=2),
+        setting("continued pretraining, two epochs, mean pooling", CONTINUED_NAME, 2, ("--pooling", "mean")),
     ],
     scores={"accuracy": "test_accuracy", "macro-F1": "test_macro_f1"},
     against="tf-idf",

@@ -125,13 +125,13 @@ def similarity() -> Rows:
 
 
 def tricks() -> Rows:
-    measured = dict.fromkeys(run["variant"] for run in results() if run["experiment"] == "tricks")
+    names = dict.fromkeys(run["variant"] for run in results() if run["experiment"] == "tricks")
     return [
         [
             difference(runs(experiment="tricks", variant=name, labels=count), labelled("full", "continued", count))
             for count in (500, 2000)
         ]
-        for name in measured
+        for name in names
     ]
 
 

@@ -368,7 +368,7 @@ def test_the_experiment_of_docs_split_was_measured_as_its_page_says(tmp_path, mo
     experiment.runs = Runs(experiment.folder)
     assert experiment.to_do() == []
     check_measured_as_the_page_says(experiment, DOCS)
-    # Of the tricks those are missing that have a pretraining of their own; the plain one's weights are not kept here.
+    # Of the tricks those are missing that have a pretraining of their own.
     tricks = an_experiment(experiment.folder, "--full", "--num_seeds", "5", "--experiments", "tricks")
     tricks.runs = Runs(experiment.folder)
     assert Counter((run.experiment, run.variant) for run in tricks.to_do()) == {

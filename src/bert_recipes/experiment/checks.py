@@ -4,7 +4,7 @@ experiment."""
 from __future__ import annotations
 
 import torch
-from transformers import AutoModelForSequenceClassification, BertConfig
+from transformers import AutoModelForSequenceClassification
 
 from ..arguments.model import ModelArguments
 from ..arguments.problems import REGRESSION
@@ -36,11 +36,8 @@ def check_model(setting: Setting) -> None:
         raise UserError("--problem_type regression: the experiment compares classifiers")
     config = load_config(model_args)
     class_for(config, nsp=False)
-    known = (BertConfig.model_type, MeanPoolingBertConfig.model_type)
-    if "mean_pooling" in setting.args.methods and config.model_type not in known:
-        raise UserError(
-            f"--methods mean_pooling is for BERT, and this model is of type {config.model_type}: leave it out"
-        )
+    if "mean_pooling" in setting.args.methods:
+        MeanPoolingBertConfig.of(config, argument="--methods mean_pooling")
     with torch.device("meta"):
         parameter_groups(AutoModelForSequenceClassification.from_config(config))
 
