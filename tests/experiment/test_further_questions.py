@@ -12,6 +12,7 @@ import pytest
 from conftest import ROOT
 from made_up_runs import every_question, labelled, pretrained, ranked, read_text, tricked, with_majority
 from small_experiments import an_experiment, read, split, write_rows
+from transformers import RobertaConfig, RobertaForMaskedLM
 
 from bert_recipes.arguments.data import LabelledDataArguments
 from bert_recipes.arguments.model import ModelArguments
@@ -103,6 +104,19 @@ def test_where_no_start_is_continued_the_tricks_of_that_stage_are_left_out(argum
     runs = planned(tmp_path / "split", *arguments, "--starts", "random,base", "--experiments", "tricks")
     assert {run.start for run in runs} == {"base"} and "pretraining" not in {run.experiment for run in runs}
     assert len({run.variant for run in runs if run.experiment == "tricks"}) == len(tricks.TRICKS) - 2
+
+
+def test_a_model_that_is_no_bert_has_the_tricks_without_mean_pooling(arguments, tmp_path, tokenizer, capsys):
+    roberta = RobertaConfig(
+        vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=16
+    )
+    RobertaForMaskedLM(roberta).save_pretrained(tmp_path / "roberta")
+    tokenizer.save_pretrained(tmp_path / "roberta")
+    words = [*arguments, "--model_name_or_path", str(tmp_path / "roberta"), "--experiments", "tricks"]
+    runs = planned(tmp_path / "split", *words)
+    assert capsys.readouterr().out == "tricks without mean pooling: it is for BERT, and this model is of type roberta\n"
+    others = [trick.name for trick in tricks.TRICKS if trick.name != "mean_pooling"]
+    assert list(dict.fromkeys(run.variant for run in runs if run.experiment == "tricks")) == others
 
 
 def test_ranks_keep_their_scale_and_text_its_multiples_of_the_default(arguments, tmp_path):

@@ -23,9 +23,13 @@ class BertVariantConfig(BertConfig):
         return config | ({"model_type": cls.model_type} if config.get("model_type") == "bert" else {}), rest
 
     @classmethod
+    def fits(cls, config: PretrainedConfig) -> bool:
+        return config.model_type in (BertConfig.model_type, cls.model_type)
+
+    @classmethod
     def of(cls, config: PretrainedConfig, argument: str | None = None) -> Self:
         """The same encoder's. Raises `UserError` where it is no BERT; it names `argument`, where another one asked."""
-        if config.model_type not in (BertConfig.model_type, cls.model_type):
+        if not cls.fits(config):
             asked = argument or cls.argument
             raise UserError(f"{asked} is for BERT, and this model is of type {config.model_type}: leave it out")
         return cls.from_dict({**config.to_dict(), "model_type": cls.model_type})

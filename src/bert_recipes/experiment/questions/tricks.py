@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...models.mean_pooling import MeanPoolingBertConfig
 from ...models.pretrained import load_config
-from ...run.errors import UserError
+from ...run.errors import UserError, tell
 from ...run.tables import Table
 from ..charts import difference_chart
 from ..comparing import (
@@ -43,6 +44,7 @@ class Trick:
     flags: str = ""
     pretraining: str = ""
     passes: int = 1  # forward and backward a step, beside the plain run's one
+    bert_only: bool = False
 
 
 TRICKS = (
@@ -56,7 +58,9 @@ TRICKS = (
     ),
     Trick("smoothing", "label smoothing", "Szegedy et al. 2016, arXiv 1512.00567", "--label_smoothing_factor 0.1"),
     Trick("freezing", "freezing the lower half", "Lee et al. 2019, arXiv 1911.03090", "--freeze_layers {half}"),
-    Trick("mean_pooling", "mean pooling", "Reimers & Gurevych 2019, arXiv 1908.10084", "--pooling mean"),
+    Trick(
+        "mean_pooling", "mean pooling", "Reimers & Gurevych 2019, arXiv 1908.10084", "--pooling mean", bert_only=True
+    ),
     Trick(
         "averaging", "averaging checkpoints", "Vaswani et al. 2017, arXiv 1706.03762",
         "--average_checkpoints 3 --save_strategy steps --save_steps {tenth}",
@@ -75,11 +79,15 @@ Differences = dict[int | str, dict[str, Difference]]  # number of labels -> name
 # --- the runs ---
 
 
-def check_methods(setting: Setting) -> None:
+def check(setting: Setting) -> None:
     if "full" not in setting.args.methods or setting.last_start == "random":
         raise UserError(
             "--experiments tricks is about full fine-tuning of a pretrained start: name them in --methods and --starts"
         )
+    model_type = load_config(setting.model_args).model_type
+    for trick in TRICKS:
+        if not fits_model(trick, setting):
+            tell(f"tricks without {trick.title}: it is for BERT, and this model is of type {model_type}")
 
 
 def cells(setting: Setting) -> list[Cell]:
@@ -88,8 +96,9 @@ def cells(setting: Setting) -> list[Cell]:
 
 def trick_runs(setting: Setting) -> list[Run]:
     """Each trick and the plain run, which is the label grid's own; those of the continued stage have a pretraining of
-    their own, and are left out where no start is continued."""
-    known = [trick for trick in TRICKS if setting.last_start == "continued" or not trick.pretraining]
+    their own, and are left out where no start is continued. So is what is for BERT alone, of another model."""
+    continued = setting.last_start == "continued"
+    known = [trick for trick in TRICKS if fits_model(trick, setting) and (continued or not trick.pretraining)]
     pretrained = {
         trick: pretraining_run(setting, variant=trick.name, flags=trick.pretraining.split())
         for trick in known
@@ -104,6 +113,10 @@ def trick_runs(setting: Setting) -> list[Run]:
             run = classifier_run(setting, "tricks", *cell, rate_of(setting, cell), pretrained.get(trick), flags)
             runs.append(replace(run, variant=trick.name, tokens=run.tokens * trick.passes))
     return [*pretrained.values(), *with_seeds(setting, runs)]
+
+
+def fits_model(trick: Trick, setting: Setting) -> bool:
+    return not trick.bert_only or MeanPoolingBertConfig.fits(load_config(setting.model_args))
 
 
 # --- the section ---
@@ -210,4 +223,4 @@ def notes(results: list[Result], runs: list[Result], found: Differences) -> list
     return said + collapses_in_words(runs)
 
 
-QUESTION = Question(plan_with_rates("tricks", cells, trick_runs, check=check_methods, short=False), tricks)
+QUESTION = Question(plan_with_rates("tricks", cells, trick_runs, check=check, short=False), tricks)
