@@ -181,6 +181,23 @@ def test_the_short_forms_pretraining_is_bounded(arguments, tmp_path, monkeypatch
     assert epochs("asked", "--pretraining_epochs", "3") == 3
 
 
+def test_the_page_says_how_many_passes_the_pretraining_has(arguments, tmp_path):
+    experiment = an_experiment(tmp_path / "split", *arguments)
+    experiment.runs = Runs(experiment.folder)
+    assert "pretraining_epochs 8.33333" in facts(experiment)["arguments"]
+
+
+def test_other_label_names_are_another_experiment(arguments, tmp_path):
+    names = tmp_path / "names.txt"
+    names.write_text("positive\nnegative\n")
+    words = [*arguments, "--label_names_file", str(names)]
+    an_experiment(tmp_path / "split", *words)
+    an_experiment(tmp_path / "split", *words)  # the same again
+    names.write_text("negative\npositive\n")
+    with pytest.raises(UserError, match="holds an experiment with data"):
+        an_experiment(tmp_path / "split", *words)
+
+
 def test_a_number_of_labels_takes_the_rate_of_the_nearest_trial(arguments, tmp_path):
     experiment = an_experiment(tmp_path / "split", *arguments, "--trial_labels", "4,20", "--label_counts", "8,all")
     # sqrt(4 x 20) = 8.9 lies half-way between the two, and "all" are 60.
@@ -217,6 +234,10 @@ def test_a_seed_gives_one_result_and_a_stopped_experiment_goes_on(experiment, ar
         (["--label_counts", "20,some"], "--label_counts some"),
         (["--label_counts", "5000"], "--label_counts 5000: the training split has 60 rows of 2 labels"),
         (["--label_counts", "1"], "--label_counts 1: the training split has 60 rows of 2 labels"),
+        (["--label_counts", "60,all"], "--label_counts 60 and all are the same rows: leave one of them out"),
+        (["--experiments", "ranks", "--label_counts", "500"], "--label_counts 500: the training split has 60 rows"),
+        (["--experiments", "tricks", "--label_counts", "500"], "--label_counts 500: the training split has 60 rows"),
+        (["--experiments", "text", "--label_counts", "20,500"], "--label_counts 500: the training split has 60 rows"),
         (["--trial_labels", "1"], "--trial_labels 1: the training split has 60 rows of 2 labels"),
         (["--pretraining_epochs", "0"], "--pretraining_epochs 0.0: must be above 0"),
         (["--trial_labels", "0"], "--trial_labels 0: must be numbers above 0, or all"),

@@ -4,8 +4,10 @@ import time
 
 import pytest
 from datasets import Dataset
+from transformers import AutoConfig
 
-from bert_recipes.experiment.forecast import Progress, in_words, tokens_a_row
+from bert_recipes.arguments.model import ModelArguments
+from bert_recipes.experiment.forecast import Progress, in_words, time_steps, tokens_a_row
 
 
 def test_a_row_has_the_tokens_that_are_read(tokenizer):
@@ -16,6 +18,12 @@ def test_a_row_has_the_tokens_that_are_read(tokenizer):
     assert tokens_a_row(rows, ("title", "text"), tokenizer, None) == (9 + 4) / 2 + 3
     by_length = Dataset.from_dict({"text": ["今天"] * 300 + ["今天的天气很好"] * 300})
     assert tokens_a_row(by_length, ("text",), tokenizer, None) == (9 + 4) / 2
+
+
+@pytest.mark.parametrize("head", [{"num_labels": 1}, {"problem_type": "multi_label_classification"}])
+def test_a_checkpoint_with_another_head_is_timed_too(tiny_model, tmp_path, head):
+    AutoConfig.from_pretrained(tiny_model, **head).save_pretrained(tmp_path)
+    assert time_steps(ModelArguments(str(tmp_path)), 2, 8, "fp32", 1, print) > 0
 
 
 def test_what_took_longer_than_the_forecast_leaves_more(monkeypatch, capsys):

@@ -367,6 +367,8 @@ def test_where_no_trick_pays_it_says_so_and_missing_or_collapsed_runs_are_told(n
     assert tricks.tricks([*plain, *twelve], ROWS).notes[1] == (
         "Of 12 intervals, about 1 would leave out zero by chance."
     )
+    ten = [run for run in twelve if run["variant"] not in ("whole_words", "mask_30")]
+    assert not any("by chance" in note for note in tricks.tricks([*plain, *ten], ROWS).notes)
 
 
 def test_ranks_are_flat_from_the_smallest_that_is_level_with_the_largest(no_figures):
@@ -384,6 +386,10 @@ def test_ranks_are_flat_from_the_smallest_that_is_level_with_the_largest(no_figu
     assert section.sentence.startswith("LoRA's test accuracy is not flat up to r 64, from continued pretraining")
     assert "from r 8 to it test accuracy rises by" in section.sentence
     assert ranks.ranks(ranked()[:3], ROWS) is None  # one rank
+    # A rank that shares no two seeds with the largest has a row, and no part in the sentence.
+    other_seeds = [run | {"seed": 5 + run["seed"], "variant": "r2"} for run in ranked()[:3]]
+    section = ranks.ranks([*every_question(), *other_seeds], ROWS)
+    assert section.sentence.endswith("(r 1, 8, 64 were tried).") and section.tables[0][3][0] == "r 2"
 
 
 def test_text_is_worth_the_labels_that_the_base_model_wants_for_the_same(no_figures):
@@ -465,7 +471,7 @@ def test_the_page_opens_with_an_answer_a_topic_and_one_interval_in_each(no_figur
     assert "beside random weights, raises the test accuracy of full fine-tuning at 1 of 2 numbers of labels" in items[0]
     assert "6 passes over the unlabelled text are worth about 120 more labels" in items[1]
     assert "LoRA shows no measured difference to full fine-tuning" in items[2]
-    assert "forgets most" in items[3] and items[4].startswith("FGM raises")
+    assert "no stage was measured to forget" in items[3] and items[4].startswith("FGM raises")
 
 
 def test_a_topic_without_runs_has_no_sentence(no_figures):

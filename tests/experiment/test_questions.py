@@ -9,7 +9,16 @@ from made_up_runs import every_question, kept_results, labelled, with_majority
 
 from bert_recipes.experiment.comparing import MAJORITY
 from bert_recipes.experiment.intervals import paired_bootstrap
-from bert_recipes.experiment.questions import accuracy, methods, moves, next_sentence, passes, starts, titles
+from bert_recipes.experiment.questions import (
+    accuracy,
+    forgetting,
+    methods,
+    moves,
+    next_sentence,
+    passes,
+    starts,
+    titles,
+)
 from bert_recipes.experiment.questions.all import PLANS, QUESTIONS
 from bert_recipes.experiment.stages import layer_changes
 
@@ -44,6 +53,16 @@ def test_every_question_has_runs_a_sentence_a_figure_and_tables(question, result
     assert section.figure.startswith("<svg") and section.figure.count("<svg") == 1
     assert section.tables and all(len(line) == len(table[0]) for table in section.tables for line in table)
     assert "nan" not in section.sentence + str(section.tables)
+
+
+@pytest.mark.parametrize("results", [every_question(), kept_results("docs/split")], ids=["made up", "docs/split"])
+def test_what_is_said_does_not_depend_on_which_run_ended_first(results, monkeypatch):
+    monkeypatch.setattr(
+        "bert_recipes.experiment.questions.titles.paired_bootstrap", partial(paired_bootstrap, draws=10)
+    )
+    for question in QUESTIONS:
+        first, last = question.section(results, ROWS), question.section(results[::-1], ROWS)
+        assert first == last or (first.sentence, first.answers) == (last.sentence, last.answers), named(question)
 
 
 def test_any_part_of_the_results_has_answers(monkeypatch):
@@ -82,6 +101,16 @@ def test_the_best_start_and_method_is_named_with_the_floors_beside_it():
     assert whole.sentence.startswith("With all 13,740 labelled rows, full")
 
 
+def test_one_run_alone_is_not_the_best_mean():
+    runs = [*labelled("base", [0.9], labels=500), *labelled("random", [0.7, 0.72], labels=500)]
+    assert accuracy.accuracy(runs, ROWS).sentence.startswith(
+        "With 500 labelled rows, full fine-tuning from random weights has the highest mean test accuracy: 0.7100"
+    )
+    assert accuracy.accuracy(runs[:1], ROWS).sentence == (
+        "With 500 labelled rows, full fine-tuning from the base model has one run, of test accuracy: 0.9000."
+    )
+
+
 def test_the_baseline_alone_is_an_answer_too():
     floor = [run | {"start": None} for run in labelled("base", [0.7, 0.7], "tfidf")]
     section = accuracy.accuracy(floor, ROWS)
@@ -102,8 +131,8 @@ def test_the_rates_that_were_chosen_stand_in_a_table():
     floor = [run | {"start": None, "learning_rate": None} for run in labelled("base", [0.7, 0.7], "tfidf")]
     assert accuracy.accuracy([*runs, *floor], ROWS).tables[-1] == [
         ["learning rate", "100 labels", "500 labels", "at the end of those tried"],
-        ["full, base", "0.0001", "0.0005", "–"],
         ["full, random", "0.0001", "–", "–"],
+        ["full, base", "0.0001", "0.0005", "–"],
     ]
     trials = [
         run | {"experiment": "learning_rate", "learning_rate": rate}
@@ -112,7 +141,7 @@ def test_the_rates_that_were_chosen_stand_in_a_table():
         for run in labelled(start, [0.7])
     ]
     ends = [line[-1] for line in accuracy.accuracy([*runs, *trials], ROWS).tables[2][1:]]
-    assert ends == ["0.0005, the highest", "none"]
+    assert ends == ["none", "0.0005, the highest"]
 
 
 def test_a_learning_rate_at_the_end_of_those_tried_has_a_column():
@@ -124,8 +153,8 @@ def test_a_learning_rate_at_the_end_of_those_tried_has_a_column():
     ]
     assert accuracy.accuracy([*labelled("base", [0.7, 0.8]), *trials], ROWS).tables[-1] == [
         ["trial", "labels", "tried", "chosen", "at the end of its range"],
-        ["full, base", "100", "0.0001, 0.0003, 0.0009", "0.0003", "no"],
         ["full, random", "100", "0.0001, 0.0003, 0.0009", "0.0001", "yes, the lowest"],
+        ["full, base", "100", "0.0001, 0.0003, 0.0009", "0.0003", "no"],
         ["full, continued", "100", "0.0001, 0.0003, 0.0009", "0.0009", "yes, the highest"],
     ]
 
@@ -136,8 +165,8 @@ def test_the_majority_class_is_a_line_and_collapsed_runs_are_marked():
     section = accuracy.accuracy(runs, ROWS)
     assert section.tables[0] == [
         ["test accuracy", "100 labels"],
-        ["full, base", "0.7050 ± 0.0635"],
         ["full, random", "0.6250 ± 0.3177 (1 of 2 collapsed)"],
+        ["full, base", "0.7050 ± 0.0635"],
         ["majority class", "0.6000"],
     ]
     assert section.tables[1][-1] == ["majority class", "0.3750"]
@@ -239,6 +268,22 @@ def test_titles_are_compared_by_rows_and_passes_step_by_step():
     assert section.tables[0][2] == ["2", "0.9000", "0.8000", "+0.1000 ± 0.0000 (n = 2)"]
     one = next_sentence.next_sentence(results, ROWS)
     assert one.notes == ["One pretraining of each kind: the interval does not cover how two pretrainings differ."]
+
+
+def test_what_forgets_most_is_measured_to_forget():
+    def loss(gains: list[float], **named) -> list[dict]:
+        runs = labelled("base", [0.7] * len(gains), **named)
+        return [
+            run | {"masked_lm_loss": {"task": [3.0, 3.0], "general": [4.0, 4.0 + gain]}}
+            for run, gain in zip(runs, gains, strict=True)
+        ]
+
+    lora = loss([0.1, 0.11, 0.12], method="lora")
+    section = forgetting.forgetting([*loss([9.0, -1.0, 0.5]), *lora], ROWS)
+    assert section.sentence.startswith("LoRA forgets most: the loss on general text")
+    section = forgetting.forgetting(loss([-0.1, -0.11, -0.12]), ROWS)
+    assert section.sentence.startswith("No stage was measured to forget; in ")
+    assert "falls by 0.1100" in section.sentence and section.answers["changes"][0] == "n"
 
 
 def test_these_questions_know_the_majority_and_collapsed_runs_too():

@@ -13,7 +13,7 @@ from ..models.mean_pooling import MeanPoolingBertConfig
 from ..models.pretrained import load_config, weights_fingerprint
 from ..run.errors import UserError
 from ..run.launch import launched_precision, precision_of_device
-from ..text.corpora import corpus_fingerprint
+from ..text.corpora import corpus_fingerprint, sha256
 from .evidence import parameter_groups
 from .runs import read_json, write_json
 from .setting import Setting
@@ -53,6 +53,8 @@ def claim_folder(setting: Setting) -> None:
     folder = setting.folder
     settings = {**vars(setting.args), **vars(setting.model_args), **vars(setting.data_args)}
     settings |= {"data": corpus_fingerprint(setting.data_args), "weights": weights_fingerprint(setting.model_args)}
+    if setting.data_args.label_names_file:
+        settings["data"] |= {setting.data_args.label_names_file: sha256(setting.data_args.label_names_file)}
     settings |= {"precision": precision()}
     mine = {name: settings[name] for name in FIXED}
     former = read_json(folder / "experiment.json", None)

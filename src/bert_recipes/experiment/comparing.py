@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..arguments.split_arguments import STARTS
+from ..arguments.split_arguments import METHODS, STARTS
 from ..run.errors import counted
 from .intervals import Interval, mean_and_interval, paired_difference
 from .runs import OTHER_RATE, TRIALS, Result
@@ -20,6 +20,7 @@ METHOD_NAMES = {
 }  # fmt: skip
 START_NAMES = {"random": "random weights", "base": "the base model", "continued": "continued pretraining"}
 MAJORITY = "majority class"
+ORDER = {"start": STARTS, "method": METHODS}
 
 
 def of(results: Iterable[Result], **wanted) -> list[Result]:
@@ -37,9 +38,20 @@ def accuracies(results: Iterable[Result], **wanted) -> list[float]:
 
 
 def distinct(results: Iterable[Result], name: str) -> list:
-    """In the order in which they first stand there; numbers in theirs, and all rows behind them."""
-    values = list(dict.fromkeys(run[name] for run in results))
+    """Starts and methods in their own order, other names in that in which they first stand there; numbers in theirs,
+    and all rows behind them."""
+    values, order = list(dict.fromkeys(run[name] for run in results)), ORDER.get(name)
+    if order:
+        return sorted(values, key=lambda value: order.index(value) if value in order else len(order))
     return sorted(values, key=as_number) if any(isinstance(value, (int, float)) for value in values) else values
+
+
+def methods_and_starts(results: list[Result]) -> list[tuple[str, str | None]]:
+    return [
+        (method, start)
+        for method in distinct(results, "method")
+        for start in distinct(of(results, method=method), "start")
+    ]
 
 
 def last_start(results: Iterable[Result]) -> str | None:
@@ -86,7 +98,7 @@ def merit(trial: Result) -> tuple[float, float]:
 
 
 def collapsed(results: Iterable[Result]) -> list[Result]:
-    """Those that gave every test row one answer; of old results nobody has counted the answers."""
+    """Those that gave every test row one answer; of old results, and of test rows of one label, nobody has counted."""
     return [run for run in results if run.get("predicted_labels") == 1]
 
 

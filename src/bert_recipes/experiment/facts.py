@@ -12,10 +12,13 @@ from .changes import GENERAL_TEXT
 from .checks import FIXED, precision
 from .experiment import Experiment
 from .questions.all import PLANS
+from .recipe_flags import pretraining_epochs
 
 
 def facts(experiment: Experiment) -> dict[str, str]:
     given = {name: getattr(experiment.args, name) for name in SIZES if name in FIXED}
+    epochs = pretraining_epochs(experiment, experiment.corpus, experiment.data_args.text_columns)
+    given["pretraining_epochs"] = f"{epochs:g}"
     given["max_length"] = experiment.data_args.max_length
     said = {"data": describe(experiment.corpus, experiment.data_args)}
     if asks_titles(experiment):

@@ -54,7 +54,9 @@ def time_steps(
     torch.set_num_threads(threads)
     # A build for GPUs names one on machines without it, too.
     device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
-    model = AutoModelForSequenceClassification.from_config(load_config(model_args)).to(device).train()
+    # A cross-encoder's config says what its own head was trained for.
+    config = load_config(model_args, num_labels=2, problem_type="single_label_classification")
+    model = AutoModelForSequenceClassification.from_config(config).to(device).train()
     tokens = torch.randint(model.config.vocab_size, (rows, length), device=device)
     labels = torch.zeros(rows, dtype=torch.long, device=device)
     dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)

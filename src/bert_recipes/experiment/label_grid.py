@@ -23,7 +23,11 @@ AT_THE_CHOSEN_RATE = ("labels", "text", "ranks", "tricks")  # experiments whose 
 
 
 def plan_with_rates(
-    name: str, cells: Callable[[Setting], Sequence[Cell]], runs: Callable[[Setting], list[Run]], **more
+    name: str,
+    cells: Callable[[Setting], Sequence[Cell]],
+    runs: Callable[[Setting], list[Run]],
+    check: Callable[[Setting], None] = lambda setting: None,
+    short: bool = True,
 ) -> Plan:
     """The plan of `runs` that take the learning rate of `cells`, which trials choose first."""
 
@@ -36,7 +40,11 @@ def plan_with_rates(
     def choose(setting: Setting) -> None:
         choose_rates(setting, cells(setting))
 
-    return Plan(name, all_runs, all_trials, choose, **more)
+    def check_all(setting: Setting) -> None:
+        check_label_counts(setting)
+        check(setting)
+
+    return Plan(name, all_runs, all_trials, choose, check_all, short=short)
 
 
 def choose_rates(setting: Setting, cells: Sequence[Cell]) -> None:
@@ -126,6 +134,8 @@ def check_label_counts(setting: Setting) -> None:
                     f"--{name} {count}: the training split has {setting.rows:,} rows of {classes} labels, and a run "
                     "wants a row of each: name numbers between, or all"
                 )
+    if "all" in args.label_counts and setting.rows in args.label_counts:
+        raise UserError(f"--label_counts {setting.rows} and all are the same rows: leave one of them out")
 
 
 # --- the grid itself ---
@@ -150,4 +160,4 @@ def labelled_runs(setting: Setting) -> list[Run]:
     return with_seeds(setting, [*(plain_run(setting, cell) for cell in grid(setting)), *floors])
 
 
-LABELS = plan_with_rates("labels", grid, labelled_runs, check=check_label_counts)
+LABELS = plan_with_rates("labels", grid, labelled_runs)

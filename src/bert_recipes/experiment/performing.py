@@ -108,7 +108,8 @@ def fine_tune(run: Run, output_dir: Path, log: Path, threads: int) -> Result:
         "test_macro_f1": results["test_macro_f1"],
         "majority_accuracy": results["majority_accuracy"],
         "majority_macro_f1": results["majority_macro_f1"],
-        "predicted_labels": rows["prediction"].nunique(),  # 1: collapsed
+        # 1: collapsed, unless that is all there is to tell.
+        "predicted_labels": rows["prediction"].nunique() if rows["label"].nunique() > 1 else None,
         "seconds": results["train_runtime"],
         "peak_memory_mb": results["train_peak_memory_mb"],
         "trained_parameters": results["train_parameters"],

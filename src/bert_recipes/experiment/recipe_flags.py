@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from datasets import DatasetDict
+
 from ..arguments.classifier import FinetuneArguments
 from ..arguments.columns import split_names
 from ..arguments.mlm import MlmArguments
@@ -30,16 +32,10 @@ def pretraining_run(
     """The base model, some passes further over the training rows' text, without their labels; `nsp` says whether
     title and text are a pair to tell apart, too (None: the task's text). `share` of --pretraining_epochs; a `variant`
     has `flags` of its own."""
-    args, corpus, files, columns = setting.args, setting.corpus, setting.task, setting.data_args.text_columns
+    corpus, files, columns = setting.corpus, setting.task, setting.data_args.text_columns
     if nsp is not None:
         corpus, files, columns = setting.titles_corpus, setting.titles_data(), ",".join(setting.title_and_text)
-    tokens = len(corpus["train"]) * setting.tokens_a_row(corpus, split_names(columns), None)
-    epochs = args.pretraining_epochs
-    if "pretraining_epochs" not in args.given:
-        epochs = max(epochs, LEAST_PRETRAINED_ROWS / len(corpus["train"]))
-        if not args.full:
-            epochs = min(epochs, MOST_PRETRAINED_TOKENS / tokens)
-    epochs *= share
+    epochs = share * pretraining_epochs(setting, corpus, columns)
     argv = [*start_flags(setting, "base"), "--text_columns", columns, *files_flags(files, "train", "validation")]
     # Packed batches, a GPU's default, are larger and so fewer: the same steps on every device.
     argv += ["--num_train_epochs", f"{epochs:g}", "--packing", "false"]
@@ -47,9 +43,24 @@ def pretraining_run(
     run = Run(
         "pretraining", "base", "mlm+nsp" if nsp else "mlm", columns=None if nsp is None else columns,
         passes=None if share == 1 else float(f"{epochs:g}"), variant=variant,
-        recipe=setting.recipes / "mlm_pretrain.py", argv=tuple(argv), tokens=epochs * tokens,
+        recipe=setting.recipes / "mlm_pretrain.py", argv=tuple(argv),
+        tokens=epochs * tokens_of_pass(setting, corpus, columns),
     )  # fmt: skip
     return with_seed(run, MlmArguments.seed)  # the recipe's own
+
+
+def pretraining_epochs(setting: Setting, corpus: DatasetDict, columns: str) -> float:
+    """--pretraining_epochs where it is given; its default is raised for a small file, and in the short form lowered for
+    a large one."""
+    args = setting.args
+    if "pretraining_epochs" in args.given:
+        return args.pretraining_epochs
+    epochs = max(args.pretraining_epochs, LEAST_PRETRAINED_ROWS / len(corpus["train"]))
+    return epochs if args.full else min(epochs, MOST_PRETRAINED_TOKENS / tokens_of_pass(setting, corpus, columns))
+
+
+def tokens_of_pass(setting: Setting, corpus: DatasetDict, columns: str) -> float:
+    return len(corpus["train"]) * setting.tokens_a_row(corpus, split_names(columns), None)
 
 
 def classifier_run(

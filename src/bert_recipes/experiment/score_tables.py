@@ -7,7 +7,18 @@ from collections.abc import Mapping
 
 from ..arguments.split_arguments import STARTS
 from ..run.tables import Table
-from .comparing import MAJORITY, Difference, collapsed, differences_by_labels, distinct, interval, majorities, merit, of
+from .comparing import (
+    MAJORITY,
+    Difference,
+    collapsed,
+    differences_by_labels,
+    distinct,
+    interval,
+    majorities,
+    merit,
+    methods_and_starts,
+    of,
+)
 from .runs import Result
 
 
@@ -16,7 +27,7 @@ def table_of_scores(results: list[Result], score: str = "test_accuracy") -> Tabl
     many of the runs collapsed; the last line is the majority class's."""
     counts = distinct(results, "labels")
     table = [[score.replace("_", " "), *(f"{count} labels" for count in counts)]]
-    for method, start in dict.fromkeys((run["method"], run["start"]) for run in results):
+    for method, start in methods_and_starts(results):
         line = [f"{method}, {start}" if start else method]
         for count in counts:
             runs = of(results, method=method, start=start, labels=count)
@@ -30,7 +41,7 @@ def table_of_scores(results: list[Result], score: str = "test_accuracy") -> Tabl
 def table_of_gains(results: list[Result]) -> Table:
     """What a start adds to the one before it: pairs of runs with one seed, and so the same labelled rows."""
     gains = {}
-    for method in dict.fromkeys(run["method"] for run in results if run["start"]):
+    for method in distinct([run for run in results if run["start"]], "method"):
         for before, after in steps_between_starts(results):
             kinds = ({"start": start, "method": method} for start in (before, after))
             gains[f"{method}, {before} to {after}"] = differences_by_labels(results, *kinds)
@@ -57,7 +68,7 @@ def table_of_rates(results: list[Result], trials: list[Result]) -> Table:
     them are the lowest or highest that `trials` tried: a better one may lie beyond."""
     counts = distinct(results, "labels")
     table = [["learning rate", *(f"{count} labels" for count in counts), "at the end of those tried"]]
-    for method, start in dict.fromkeys((run["method"], run["start"]) for run in results if run["start"]):
+    for method, start in methods_and_starts([run for run in results if run["start"]]):
         rates = [distinct(of(results, method=method, start=start, labels=count), "learning_rate") for count in counts]
         chosen_ones = dict.fromkeys(rate for chosen in rates for rate in chosen)
         tried = distinct(of(trials, method=method, start=start), "learning_rate")
@@ -83,8 +94,10 @@ def table_of_trials(trials: list[Result]) -> Table:
     """Which learning rates were tried, with one seed, and whether the chosen one is the lowest or the highest: a better
     one may lie beyond."""
     table = [["trial", "labels", "tried", "chosen", "at the end of its range"]]
-    for method, start, labels in dict.fromkeys((run["method"], run["start"], run["labels"]) for run in trials):
+    for (method, start), labels in itertools.product(methods_and_starts(trials), distinct(trials, "labels")):
         tried = of(trials, method=method, start=start, labels=labels)
+        if not tried:
+            continue
         tried.sort(key=lambda run: run["learning_rate"])  # as they were tried
         rates = [run["learning_rate"] for run in tried]
         chosen = max(tried, key=merit)["learning_rate"]

@@ -21,6 +21,7 @@ from ..comparing import (
     interval,
     labelled_rows,
     majorities,
+    methods_and_starts,
     of,
 )
 from ..finding import Finding
@@ -47,14 +48,15 @@ def best_in_words(runs: list[Result], rows: int) -> str:
     count = distinct(runs, "labels")[-1]
     of_count, tfidf = of(runs, labels=count), METHOD_NAMES["tfidf"]
     floors = {tfidf: accuracies(of_count, method="tfidf"), f"the {MAJORITY}": majorities(of_count)}
-    kinds = dict.fromkeys((run["start"], run["method"]) for run in of_count if run["start"])
     scored = {
         f"{METHOD_NAMES[method]} from {START_NAMES[start]}": accuracies(of_count, start=start, method=method)
-        for start, method in kinds
+        for method, start in methods_and_starts([run for run in of_count if run["start"]])
     } or {tfidf: floors.pop(tfidf)}
+    scored = {kind: values for kind, values in scored.items() if len(values) > 1} or scored
     best = max(scored, key=lambda kind: np.mean(scored[kind]))
     beside = ", ".join(f"{name} {np.mean(values):.4f}" for name, values in floors.items() if values)
-    said = f"With {labelled_rows(count, rows)}, {best} has the highest mean test accuracy: {interval(scored[best])}"
+    stands = "has the highest mean test accuracy" if len(scored[best]) > 1 else "has one run, of test accuracy"
+    said = f"With {labelled_rows(count, rows)}, {best} {stands}: {interval(scored[best])}"
     return said + (f" ({beside})." if beside else ".")
 
 
@@ -85,8 +87,10 @@ def line_of(runs: list[Result], counts: dict[int | str, int]) -> Line:
 
 def collapsed_in_words(runs: list[Result]) -> list[str]:
     """The kinds of runs that gave every test row one answer: their scores are the class's, not the model's."""
-    parts = []
-    for labels, method, start in dict.fromkeys((run["labels"], run["method"], run["start"]) for run in collapsed(runs)):
+    found, parts = collapsed(runs), []
+    for (method, start), labels in itertools.product(methods_and_starts(found), distinct(found, "labels")):
+        if not of(found, labels=labels, method=method, start=start):
+            continue
         kind = of(runs, labels=labels, method=method, start=start)
         from_start = f" from {START_NAMES.get(start, start)}" if start else ""
         parts.append(f"{METHOD_NAMES[method]}{from_start} at {labels} labels ({count_of_collapsed(kind)} runs)")

@@ -25,7 +25,8 @@ def forgetting(results: list[Result], rows: int) -> Section | None:
     if not stages:
         return None
     gains = {text: {stage: loss_gained(runs, text) for stage, runs in stages.items()} for text in ("task", "general")}
-    worst = max(stages, key=lambda stage: gains["general"][stage].mean)
+    forgetful = [stage for stage in stages if gains["general"][stage].sign > 0]
+    worst = max(forgetful or stages, key=lambda stage: gains["general"][stage].mean)
     gain, what = gains["general"][worst], f"the loss on general text ({GENERAL_TEXT})"
     alone = f"{what} changes by {gain.mean:+.4f}{UNIT} (one run)"
     said = in_words(gain.mean, gain.half, what, UNIT) if gain.pairs > 1 else alone
@@ -38,7 +39,7 @@ def forgetting(results: list[Result], rows: int) -> Section | None:
             mean, half, n = gains[text][stage]
             gained = f"{mean:+.4f}" + (f" ± {half:.4f}" if n > 1 else "")
             table.append([stage, f"{text} text", f"{before:.4f}", f"{after:.4f}", gained, labels_of(runs)])
-    sentence = f"{worst} forgets most: {said}"
+    sentence = f"{worst} forgets most: {said}" if forgetful else f"no stage was measured to forget; in {worst} {said}"
     return Section(
         "Forgetting", f"{opening(sentence)}.", figure, [table], findings=list(findings(results)),
         answers={"changes": sentence},

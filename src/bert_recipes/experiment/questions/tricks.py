@@ -217,7 +217,8 @@ def notes(results: list[Result], runs: list[Result], found: Differences) -> list
     said = [
         "Every trick trains at the learning rate that was chosen for the plain run: another one may suit it better."
     ]
-    said += [f"Of {size} intervals, about {size / 20:.0f} would leave out zero by chance."] if size >= 10 else []
+    by_chance = round(size / 20)
+    said += [f"Of {size} intervals, about {by_chance} would leave out zero by chance."] if by_chance else []
     if any(of(results, experiment="pretraining", variant=trick.name) for trick in TRICKS):
         said.append("One pretraining of each kind: the intervals do not cover how two pretrainings differ.")
     return said + collapses_in_words(runs)
