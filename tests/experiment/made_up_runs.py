@@ -36,7 +36,7 @@ def every_question() -> list[dict]:
     passes = [
         run | {"experiment": "passes", "passes": count, "training_accuracy": 0.9}
         for count in (1, 2)
-        for run in labelled("base", [0.6 + count / 10] * 2)
+        for run in labelled("base", [0.6 + count / 10] * 3)
     ]
     pretraining = [pretrained()]
     del pretraining[0]["weights_moved"]["head"]  # a part that this stage does not have

@@ -20,6 +20,7 @@ METHOD_NAMES = {
 }  # fmt: skip
 START_NAMES = {"random": "random weights", "base": "the base model", "continued": "continued pretraining"}
 MAJORITY = "majority class"
+EVEN = 1e-9  # half of the interval of gains that are equal, to rounding
 ORDER = {"start": STARTS, "method": METHODS}
 
 
@@ -126,8 +127,9 @@ class Difference(NamedTuple):
 
     @property
     def sign(self) -> int:
-        """0 where the interval has it inside."""
-        return 0 if abs(self.mean) <= self.half else (1 if self.mean > 0 else -1)
+        """0 where the interval has it inside, or is none: two gains of few rows may be equal by accident."""
+        accident = self.half < EVEN and self.pairs < 3
+        return 0 if abs(self.mean) <= self.half or accident else (1 if self.mean > 0 else -1)
 
     @property
     def ends(self) -> Interval:
@@ -202,7 +204,7 @@ def in_words(mean: float, half: float, of_what: str, unit: str = "") -> str:
     """A gain: how large, how sure, or that none is measured."""
     if abs(mean) <= half:
         return f"no difference was measured in {of_what} ({mean:+.4f} ± {half:.4f}{unit})"
-    if half == 0:  # of few rows, two gains may be equal by accident
+    if half < EVEN:
         return f"{of_what} changes by {mean:+.4f}{unit} every time, too even for an interval"
     return f"{of_what} {'rises' if mean > 0 else 'falls'} by {abs(mean):.4f} ± {half:.4f}{unit}"
 
