@@ -332,7 +332,10 @@ MISTAKES = {
 
 
 PRETRAINING_MISTAKES = {
-    "nothing to mask": (["--train_file", "blank.txt"], "has no token that could be masked"),
+    "nothing to mask": (
+        ["--train_file", "blank.txt"],
+        "no document of the train text has a token that could be masked",
+    ),
     "a probability of 1": (["--mlm_probability", "1"], "--mlm_probability 1.0: must lie between 0 and 1"),
     "a probability of 0": (["--mlm_probability", "0"], "--mlm_probability 0.0: must lie between 0 and 1"),
     "too long a chunk": (["--chunk_length", "600"], "--chunk_length 600: must lie between 8 and 512"),
@@ -385,7 +388,7 @@ def mistakes(tmp_path_factory):
     (folder / "header.csv").write_text("text,label\n")
     (folder / "empty.csv").write_text("text,label\n好,a\n ,b\n坏,b\n", encoding="utf-8")
     (folder / "one.csv").write_text("text,label\n" + "".join(f"第{i}行,a\n" for i in range(20)), encoding="utf-8")
-    (folder / "blank.txt").write_text("一句话\n两句话\n\U00020bb7\u200b\n三句话\n", encoding="utf-8")
+    (folder / "blank.txt").write_text("".join("\U00020bb7" * n + "\n" for n in range(1, 9)), encoding="utf-8")
     (folder / "short.txt").write_text("好\n坏\n行\n", encoding="utf-8")
     (folder / "lines.txt").write_text("".join(f"这一行没有句号{i}\n" for i in range(9)), encoding="utf-8")
     (folder / "folder").mkdir()

@@ -9,13 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from datasets import Dataset, DatasetDict, Features, List, Value
 from datasets.fingerprint import Hasher
 from tokenizers import Encoding
 from transformers import PreTrainedTokenizerBase
 
 from ..arguments.mlm import MlmArguments
-from ..run.errors import UserError
+from ..run.errors import UserError, tell
 from ..run.launch import available_cores
 from .documents import code_fingerprint
 from .encoding import join_columns
@@ -24,7 +25,6 @@ from .words import number_words
 
 ROWS_A_PROCESS = 2_000  # starting a process takes as long as tokenising about so many documents
 NO_WORD = -1  # the word of a special token
-PAIR_FEATURES = {"document": Value("int64"), "paired": Value("bool")}
 
 Piece = tuple[list[int], list[int], list[bool]]  # token ids, the word of each, and whether a sentence ends with it
 
@@ -34,9 +34,10 @@ class Chunker:
     """Cuts documents into chunks of at most `chunk_length` tokens, special tokens included.
 
     Called with columns of documents it returns columns of chunks: `input_ids` ([CLS] … [SEP]), `length`, and with
-    `whole_word_mask` `words`, the number of each token's word (-1 for special tokens). With `nsp` a chunk is a pair of
-    consecutive texts: `second_ids` (… [SEP], empty where a text can't be cut in two: not `paired`), `second_words`,
-    `document`.
+    `whole_word_mask` `words`, the number of each token's word (-1 for special tokens), and `document`, the number of
+    its document. With `nsp` a chunk is a pair of consecutive texts: `second_ids` (… [SEP], empty where a text can't be
+    cut in two: not `paired`), `second_words`. A document without a token that the tokenizer knows has no chunk: none
+    of them could be masked.
     """
 
     tokenizer: PreTrainedTokenizerBase
@@ -44,7 +45,6 @@ class Chunker:
     chunk_length: int = 128
     whole_word_mask: bool = False
     nsp: bool = False
-    skip_unmaskable: bool = False  # documents without a token that the tokenizer knows; else they are an error
 
     def __post_init__(self):
         longest = self.tokenizer.model_max_length
@@ -59,14 +59,9 @@ class Chunker:
         chunks: dict[str, list] = {name: [] for name in self.features}
         columns = [rows[name] for name in self.text_columns] if self.nsp else [join_columns(rows, self.text_columns)]
         encoded = [self.encode(texts) for texts in columns]
-        for row, (number, *texts) in enumerate(zip(numbers, *encoded, strict=True)):
+        for number, *texts in zip(numbers, *encoded, strict=True):
             if not self.is_maskable(texts):
-                if self.skip_unmaskable:
-                    continue
-                raise UserError(
-                    f"the document {rows[self.text_columns[0]][row][:20]!r} has no token that could be masked, since "
-                    "the tokenizer knows no character of it: remove it, or take another model"
-                )
+                continue
             for chunk in self.pairs(texts) if self.nsp else self.singles(texts[0]):
                 chunk["document"] = number
                 for name, values in chunks.items():
@@ -78,7 +73,8 @@ class Chunker:
         names = ["input_ids", *(["words"] if self.whole_word_mask else [])]
         names += ["second_ids", *(["second_words"] if self.whole_word_mask else [])] if self.nsp else []
         features = {name: List(Value("int32")) for name in names}
-        return Features(features | {"length": Value("int32")} | (PAIR_FEATURES if self.nsp else {}))
+        features |= {"length": Value("int32"), "document": Value("int64")}
+        return Features(features | ({"paired": Value("bool")} if self.nsp else {}))
 
     def encode(self, texts: list[str]) -> list[Piece]:
         """Token ids of each text, without special tokens, the number of each token's word, and the sentence ends."""
@@ -147,7 +143,7 @@ def chunk_split(rows: Dataset, chunker: Chunker, split: str) -> Dataset:
     made_by = (*fingerprint_parts(chunker.tokenizer), chunker.text_columns)
     made_by += (chunker.chunk_length, chunker.whole_word_mask, chunker.nsp, code_fingerprint())
     processes = min(available_cores(), len(rows) // ROWS_A_PROCESS)
-    return rows.map(
+    chunks = rows.map(
         chunker,
         batched=True,
         with_indices=True,
@@ -157,6 +153,21 @@ def chunk_split(rows: Dataset, chunker: Chunker, split: str) -> Dataset:
         new_fingerprint=Hasher.hash((rows._fingerprint, made_by)),
         desc=f"Cutting into chunks ({split})",
     )
+    tell_left_out(rows, chunks, chunker.text_columns[0], split)
+    return chunks
+
+
+def tell_left_out(documents: Dataset, chunks: Dataset, text_column: str, split: str) -> None:
+    """Raises `UserError` where no document has a chunk."""
+    is_left_out = np.ones(len(documents), dtype=bool)
+    is_left_out[np.asarray(chunks["document"][:], dtype=np.int64)] = False
+    if not is_left_out.any():
+        return
+    first = documents[int(is_left_out.argmax())][text_column][:20]
+    why = f"such as {first!r}: the tokenizer knows no character of them"
+    if is_left_out.all():
+        raise UserError(f"no document of the {split} text has a token that could be masked, {why}")
+    tell(f"{split}: {is_left_out.sum():,} of {len(documents):,} documents are left out, {why}")
 
 
 def fingerprint_parts(tokenizer: PreTrainedTokenizerBase) -> tuple[str, ...]:

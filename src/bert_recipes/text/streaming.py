@@ -49,9 +49,7 @@ class StreamedChunks(torch.utils.data.IterableDataset):
         if args.dataloader_num_workers:
             raise UserError("--streaming reads in the training process: leave --dataloader_num_workers at 0")
         self.tokenizer, self.mlm_probability, self.seed = tokenizer, args.mlm_probability, args.seed
-        self.chunker = Chunker(
-            tokenizer, self.text_columns, args.chunk_length, args.whole_word_mask, args.nsp, skip_unmaskable=True
-        )
+        self.chunker = Chunker(tokenizer, self.text_columns, args.chunk_length, args.whole_word_mask, args.nsp)
         # Where each block began: examples before it, pass, place in the pass's order.
         self.passed = [(0, 0, 0)]
         self.skipped = 0  # examples of the first block that a resumed run has seen
