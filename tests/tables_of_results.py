@@ -20,6 +20,7 @@ FULL, MEAN_POOLING, LORA, HEAD_ONLY = (
     [(method, start) for start in STARTS] for method in ("full", "mean_pooling", "lora", "head_only")
 )
 TFIDF = ("tfidf", None)
+RANKS = ("r1", "r2", "r4", "r8", "r16", "r64", "r8_all_linear")
 # (after, before): each start beside the one before it, and the last beside tf-idf.
 GAINS, GAINS_BY_THE_MEAN, GAINS_OF_LORA, GAINS_OF_THE_HEAD = (
     [*zip(kinds[1:], kinds[:-1], strict=True), (kinds[-1], TFIDF)] for kinds in (FULL, MEAN_POOLING, LORA, HEAD_ONLY)
@@ -135,6 +136,23 @@ def tricks() -> Rows:
     ]
 
 
+def kinds_of_ranks() -> list[list[dict]]:
+    """Full fine-tuning, each rank, and all linear layers; r 8 is the grid's own."""
+    full, lora = (labelled(method, "continued", 2000) for method in ("full", "lora"))
+    return [full, *(lora if name == "r8" else runs(experiment="ranks", variant=name) for name in RANKS)]
+
+
+def ranks() -> Rows:
+    """Beside full fine-tuning, and beside the largest rank."""
+    full, *others = kinds_of_ranks()
+    largest = others[RANKS.index("r64")]
+    rows = [
+        [interval(map(accuracy, kind)), *(difference(kind, other) for other in (full, largest) if kind is not other)]
+        for kind in others
+    ]
+    return [[interval(map(accuracy, full))], *rows]
+
+
 # --- of the second version: what the third has not been asked yet ---
 
 
@@ -171,6 +189,7 @@ TABLES: dict[str, dict[int, Callable[[], Rows]]] = {
         3: lambda: gains([*BESIDE_CLS, *GAINS_BY_THE_MEAN]),
         6: lambda: scores((*LORA, *HEAD_ONLY)),
         7: lambda: gains([*BESIDE_FULL, *GAINS_OF_LORA, *GAINS_OF_THE_HEAD]),
+        8: ranks,
     },
     "docs/tricks.md": {1: tricks},
     "docs/split/README.md": {

@@ -4,6 +4,7 @@ docs/split/results.json."""
 import re
 import shlex
 import sys
+from statistics import mean
 
 import pandas
 import pytest
@@ -19,6 +20,7 @@ from tables_of_results import (
     filled,
     forgotten,
     gains,
+    kinds_of_ranks,
     labelled,
     runs,
     shown,
@@ -127,6 +129,13 @@ def test_intervals_in_prose_are_of_the_results_too(page):
     known |= {difference(lora, full), difference(lora, full, forgotten).strip("+")}
     for name in (page, chinese(page)):
         assert set(re.findall(PLUS_MINUS, prose(name))) <= known, name
+
+
+@pytest.mark.parametrize("page", ["docs/results.md", "docs/results.zh-CN.md"])
+def test_ranks_have_their_weights_and_seconds(page):
+    for row, kind in zip(tables(page)[8][1:], kinds_of_ranks(), strict=True):
+        seconds = mean(run["seconds"] for run in kind)
+        assert row[-2:] == [f"{kind[0]['trained_parameters']:,}", f"{seconds:.0f}"]
 
 
 @pytest.mark.parametrize("page", ["docs/split/README.md", "docs/split/README.zh-CN.md"])

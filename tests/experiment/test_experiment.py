@@ -389,6 +389,9 @@ def test_the_experiment_of_docs_split_was_measured_as_its_page_says(tmp_path, mo
     experiment.runs = Runs(experiment.folder)
     assert experiment.to_do() == []
     check_measured_as_the_page_says(experiment, DOCS)
+    ranks = an_experiment(experiment.folder, "--full", "--num_seeds", "5", "--experiments", "ranks")
+    ranks.runs = Runs(experiment.folder)
+    assert ranks.to_do() == []
     # Of the tricks those are missing that have a pretraining of their own.
     tricks = an_experiment(experiment.folder, "--full", "--num_seeds", "5", "--experiments", "tricks")
     tricks.runs = Runs(experiment.folder)

@@ -16,11 +16,11 @@ from bert_recipes.experiment.questions.all import QUESTIONS
 from bert_recipes.experiment.report import page_where_it_stops, write_page
 
 # Folder -> how many questions its runs answer.
-DOCS = {"docs/split": 7, "docs/split/v2": 9}
-FIGURES = ("accuracy.svg", "what_moves.svg", "tricks.svg")  # in the first
+DOCS = {"docs/split": 8, "docs/split/v2": 9}
+FIGURES = ("accuracy.svg", "what_moves.svg", "tricks.svg", "lora_ranks.svg")  # in the first
 TITLES = [
     "Accuracy", "What each start adds", "How much text is worth how many labels", "What each method gives up",
-    "LoRA's rank", "What moves", "Representations", "Forgetting", "Tricks",
+    "LoRA ranks", "What moves", "Representations", "Forgetting", "Tricks",
     "Next-sentence prediction", "Title and text", "Passes over the training rows",
 ]  # fmt: skip
 

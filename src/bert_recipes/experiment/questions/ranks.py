@@ -94,7 +94,7 @@ def ranks(results: list[Result], rows: int) -> Section | None:
     scores = {name: accuracies(results, **kind, **shared) for name, kind in kinds.items()}
     where = f"from {START_NAMES[start]} with {labelled_rows(shared['labels'], rows)}"
     return Section(
-        "LoRA's rank", flat_in_words(gaps, max(by_rank), where), figure(scores),
+        "LoRA ranks", flat_in_words(gaps, max(by_rank), where), figure(scores),
         [table(results, kinds, shared, max(by_rank))], [ONE_RATE, *collapses_in_words(of(asked, **shared))],
         answers=answer(gaps, max(by_rank)),
     )  # fmt: skip
