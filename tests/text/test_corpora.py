@@ -345,6 +345,23 @@ def test_held_out_rows_share_no_text_with_training(tmp_path):
     assert set(splits["validation"]["label"]) == set(splits["test"]["label"]) == {"0", "1", "2", "3"}
 
 
+def test_a_review_that_is_asked_about_several_aspects_stays_on_one_side(tmp_path):
+    rows = [f"{aspect},{text},{number % 2}" for number, text in enumerate(TEXTS) for aspect in ("价格", "服务", "位置")]
+    splits = load_corpus(
+        labelled(write(tmp_path / "a.csv", csv_of(rows, "aspect,text,label")), text_columns="aspect,text")
+    )
+    assert sum(map(len, splits.values())) == 3 * len(TEXTS)
+    for here, there in pairs_of_splits():
+        assert not leaks(splits[here]["text"], splits[there]["text"])
+
+
+def test_bytes_are_no_text(tmp_path):
+    frame = pandas.DataFrame({"text": [text.encode() for text in TEXTS], "label": ["a", "b"] * (len(TEXTS) // 2)})
+    frame.to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(UserError, match=r"row 1 of a\.parquet: column 'text' holds bytes: save the column as strings"):
+        load_corpus(labelled(str(tmp_path / "a.parquet")))
+
+
 def test_held_out_rows_do_not_depend_on_the_training_seed(tmp_path):
     path = write(tmp_path / "a.csv", csv_of([f"{text},{number % 4}" for number, text in enumerate(TEXTS)]))
     first, second = load_corpus(labelled(path), seed=1), load_corpus(labelled(path), seed=2)

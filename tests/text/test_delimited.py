@@ -158,6 +158,9 @@ def test_names_that_do_not_fit_the_file(tmp_path):
     fails(path, "row 1 of a.tsv is a header once more: leave --column_names out", names=("text", "label"))
     fails(path, "row 1 of a.tsv has 2 cells, --column_names has 3", names=("id", "text", "label"))
     fails(write(tmp_path / "b.csv", [("text", "label"), *ROWS, ("text", "label")], ","), "row 162", "header once more")
+    # Two files that a spreadsheet saved, one behind the other.
+    joined = [("text", "label"), *ROWS, ("\ufefftext", "label"), *ROWS]
+    fails(write(tmp_path / "c.csv", joined, ","), "row 162", "header once more")
     fails(write(tmp_path / "a.jsonl", [("{}",)]), "--column_names is for csv, tsv and txt", names=("text", "label"))
     for arguments, said in (
         ({"column_names": "a,label"}, "--text_columns text: --column_names a,label has no such column"),

@@ -7,7 +7,7 @@ from datasets import load_dataset
 
 from bert_recipes.arguments.data import DataArguments
 from bert_recipes.run.errors import UserError
-from bert_recipes.text.documents import load_documents, load_validation
+from bert_recipes.text.documents import KEY, load_documents, load_validation
 
 
 def write(path, lines):
@@ -22,7 +22,13 @@ def texts(documents, split):
 def test_the_built_in_text_keeps_its_splits():
     documents = load_documents(DataArguments(dataset_name="peoples_daily_titles"))
     assert {split: len(rows) for split, rows in documents.items()} == {"train": 1061, "validation": 107}
-    assert documents["train"].column_names == ["text", "key"]
+    assert documents["train"].column_names == ["text", KEY]
+
+
+def test_a_column_may_have_any_name(tmp_path):
+    path = write(tmp_path / "a.csv", ["key", *(f"第{number}句话。" for number in range(20))])
+    documents = load_documents(DataArguments(train_file=path, text_columns="key"))
+    assert documents["train"]["key"][0] == "第0句话。"
 
 
 def test_a_tenth_of_a_file_is_held_out_and_no_text_stands_on_two_sides(tmp_path):

@@ -142,11 +142,32 @@ def test_the_file_of_names(tmp_path):
         return given_label_names(LabelledDataArguments(label_names_file=str(tmp_path / "class.txt")))
 
     assert given("\ufeff财经\r\n体育\r\n\r\n") == ["财经", "体育"]
-    for content, said in (("a\nb\na\n", "line 3 of class.txt"), ("a\t0\n", "line 1 of class.txt"), ("\n", "no names")):
+    for content, said in (
+        ("a\nb\na\n", "line 3 of class.txt"),
+        ("a\t0\n", "line 1 of class.txt"),
+        ("\n", "no names"),
+        ("财经\n\n体育\n", "line 2 of class.txt is empty: the names behind it would move up a number"),
+    ):
         with pytest.raises(UserError, match=said):
             given(content)
     with pytest.raises(UserError, match="--label_names_file none: there is no such file"):
         given_label_names(LabelledDataArguments(label_names_file="none"))
+
+
+def test_a_separator_parts_zeros_and_ones_and_is_missed_where_no_cell_holds_it(capsys):
+    cells = table(["0,1,1", "1,0,0", "0,0,0"])
+    found = read_labels({"train": cells, "test": table(["0,1,0"])}, "label", ",")
+    assert found == {"train": [["1", "2"], ["0"], []], "test": [["1"]]}
+    assert "is read as a 0 or 1 for each class: 0, 1, 2" in capsys.readouterr().out
+    read_labels({"train": table(["体育；财经", "体育"])}, "label", ";")
+    assert "no cell of column 'label' holds the separator ';': each is one label" in capsys.readouterr().out
+
+
+def test_bytes_are_no_labels():
+    with pytest.raises(
+        UserError, match=r"row 1 of a\.jsonl: column 'label' holds something else than a name or number"
+    ):
+        read_labels({"train": table([b"a", b"b"])}, "label")
 
 
 # --- scores of a labelled file ---

@@ -64,7 +64,7 @@ class NerDataArguments(DataArguments):
         if not self.train_file:
             self.dataset_name = self.dataset_name or "peoples_daily_ner"
         super().__post_init__()
-        if self.text_columns.count(",") or self.column_names:
+        if len(self.text_column_names) > 1 or self.column_names:
             raise UserError("entities stand in one text: --text_columns names one column, and --column_names none")
         if self.max_length < 8:
             raise UserError(f"--max_length {self.max_length}: must be 8 or more")

@@ -19,6 +19,7 @@ from .recipe import RecipeArguments
 # Left out: what may change while a run goes on (steps, evaluations, saving, logging, precision, max_grad_norm).
 FACTS_OF_RUN = (
     *("model_name_or_path", "from_scratch", "keep_vocabulary", "dataset_name", "dataset_config_name", "train_file"),
+    *("test_file", "encoding"),
     *("text_columns", "label_column", "max_length", "long_text", "select_by", "aspect_attention"),
     *("column_names", "label_separator", "label_names", "label_names_file", "problem_type"),
     *("validation_file", "max_train_samples", "max_eval_samples", "chunk_length", "streaming", "nsp"),

@@ -44,18 +44,20 @@ def read_texts(table: Table, text_columns: list[str]) -> dict[str, list[str]]:
         complain(
             table, column, [isinstance(cell, (list, dict)) for cell in cells], "holds a list or an object, not text"
         )
+        complain(table, column, [isinstance(cell, bytes) for cell in cells], "holds bytes: save the column as strings")
         complain(table, column, [not cell.strip() for cell in cells], "is empty: remove such rows, or fill them in")
         complain(table, column, [bool(SURROGATE.search(cell)) for cell in cells], "holds half of a UTF-16 character")
     return texts
 
 
 def plain(cell: Any) -> Any:
-    """A cell as a string: "" where there is none, "1" for 1 and 1.0; lists and objects as they are, for the checks."""
+    """A cell as a string: "" where there is none, "1" for 1 and 1.0; lists, objects and bytes as they are, for the
+    checks."""
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return ""
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
-    return cell if isinstance(cell, (list, dict)) else str(cell)
+    return cell if isinstance(cell, (list, dict, bytes)) else str(cell)
 
 
 def complain(table: Table, column: str, wrong: list[bool], what: str) -> None:

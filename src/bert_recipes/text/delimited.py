@@ -43,7 +43,7 @@ def read_delimited(file: Path, encoding: str, column_names: Sequence[str] = ()) 
     for row in rows:
         if not header:
             header, width = names_of(row.cells, file.name), len(row.cells)
-        elif len(header) > 1 and [cell.strip() for cell in row.cells[: len(header)]] == header:
+        elif len(header) > 1 and [cell.replace("\ufeff", "").strip() for cell in row.cells[: len(header)]] == header:
             advice = "leave --column_names out" if column_names and row.number == 1 else "remove it"
             raise UserError(f"row {row.number} of {file.name} is a header once more: {advice}")
         elif len(row.cells) not in (len(header), width) or any(cell.strip() for cell in row.cells[len(header) :]):

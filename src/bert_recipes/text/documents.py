@@ -20,11 +20,12 @@ from .files import Row, Table, iterate_rows
 from .packaged_text import normalise
 from .splits import HELD_OUT_SEED
 
+KEY = "key of the text"  # a column that no file has
 MOST_HELD_OUT = 5_000  # documents: enough for a loss, and an evaluation stays short
 
 
 def load_documents(data_args: DataArguments, seed: int = 42) -> DatasetDict:
-    """Train and validation with the columns of --text_columns and "key" (`keys`), a document a row, all of it checked.
+    """Train and validation with the columns of --text_columns and `KEY` (`keys`), a document a row, all of it checked.
 
     A validation split that isn't given is a tenth of the training documents (5,000 at most), chosen by the hash of
     their text, so that the same text never stands on two sides. Raises UserError for what the user can put right.
@@ -63,9 +64,9 @@ def sources(data_args: DataArguments) -> dict[str, Dataset | str]:
 
 
 def store(source: Dataset | str, data_args: DataArguments, split: str) -> Dataset:
-    """The checked texts of a source, each with the `key` of its row, written to the data sets' cache once."""
+    """The checked texts of a source, each with the `KEY` of its row, written to the data sets' cache once."""
     columns = data_args.text_column_names
-    features = Features({column: Value("string") for column in columns} | {"key": Value("int64")})
+    features = Features({column: Value("string") for column in columns} | {KEY: Value("int64")})
     if isinstance(source, Dataset):
         # A tuple: datasets would take a list for shards, and read all rows once for each.
         options = {"rows": source, "name": f"{data_args.corpus_name} ({split})", "text_columns": tuple(columns)}
@@ -123,12 +124,12 @@ def checked(row: Row, name: str, number: int | str, text_columns: Sequence[str])
             find_column(replace(table, name=f"row {number} of {name}"), column, "--text_columns")
     texts = {column: cells[0] for column, cells in read_texts(table, list(text_columns)).items()}
     digest = hashlib.blake2b("\n".join(map(normalise, texts.values())).encode(), digest_size=8).digest()
-    return texts | {"key": int.from_bytes(digest, "big", signed=True)}
+    return texts | {KEY: int.from_bytes(digest, "big", signed=True)}
 
 
 def keys(documents: Dataset) -> np.ndarray:
     """A number for each row, int64, the same for texts that differ in case, punctuation and width alone."""
-    return documents.with_format("numpy")["key"][:]
+    return documents.with_format("numpy")[KEY][:]
 
 
 def hold_out(documents: Dataset) -> dict[str, Dataset]:

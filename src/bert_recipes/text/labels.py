@@ -64,8 +64,12 @@ def given_label_names(args: LabelledDataArguments | PredictArguments) -> list[st
     names: list[str] = []
     for number, line in enumerate(read_lines(path, args.encoding), 1):
         name = line.strip()
-        if "\t" in name or name in names:
+        if "\t" in name or (name and name in names):
             raise UserError(f"line {number} of {path.name}: {name!r} is not one new name: write a name a line")
+        if name and len(names) < number - 1:
+            raise UserError(
+                f"line {len(names) + 1} of {path.name} is empty: the names behind it would move up a number"
+            )
         names += [name] if name else []
     if not names:
         raise UserError(f"--label_names_file {path}: the file has no names")
@@ -114,7 +118,7 @@ def check_labels(
 
 
 def check_names(table: Table, column: str, cells: list[Any]) -> list[str]:
-    odd = [isinstance(cell, (list, dict)) for cell in cells]
+    odd = [isinstance(cell, (list, dict, bytes)) for cell in cells]
     complain(table, column, odd, "holds something else than a name or number")
     labels = [plain(cell).strip() for cell in cells]
     complain(table, column, [not label for label in labels], "is empty: remove such rows, or label them")
@@ -146,7 +150,11 @@ def unpack(table: Table, column: str, separator: str | None) -> list[Any]:
         tell(f"{table.name}: column {column!r} is read as lists of labels, such as {example[:60]}")
         return lists
     if separator:
-        return [cell if isinstance(cell, list) else plain(cell).split(separator) for cell in cells]
+        parts = [cell if isinstance(cell, list) else plain(cell).split(separator) for cell in cells]
+        if all(len(labels) < 2 for labels in parts):
+            tell(f"{table.name}: no cell of column {column!r} holds the separator {separator!r}: each is one label")
+        # A cell names no class twice: zeros and ones that stand there twice are a 0 or 1 for each class.
+        return list(map(zeros_and_ones, parts)) if any(len(set(labels)) < len(labels) for labels in parts) else parts
     return cells
 
 
@@ -157,12 +165,18 @@ def zero_one_width(cells: list[Any]) -> int:
     """How many classes, where each cell is a list with a 0 or 1 for each; 0 where the cells are something else."""
     widths = {len(cell) if isinstance(cell, list) else 0 for cell in cells}
     values = [part for cell in cells if isinstance(cell, list) for part in cell]
-    alike = len(widths) == 1 and all(is_zero_or_one(value) for value in values) and 0 in values
+    alike = len(widths) == 1 and all(map(is_zero_or_one, values)) and 0 in values
     return max(widths) if alike and max(widths) > 1 else 0
 
 
 def is_zero_or_one(value: Any) -> bool:
     return isinstance(value, (bool, int, float)) and value in (0, 1)
+
+
+def zeros_and_ones(cell: Any) -> Any:
+    """Numbers for the strings "0" and "1" of a list that has no others."""
+    is_marked = isinstance(cell, list) and all(isinstance(part, str) and part.strip() in ("0", "1") for part in cell)
+    return list(map(int, cell)) if is_marked else cell
 
 
 def names_of_positions(table: Table, column: str, width: int, names: Sequence[str]) -> Sequence[str]:
@@ -177,7 +191,7 @@ def names_of_positions(table: Table, column: str, width: int, names: Sequence[st
 
 
 def ones(table: Table, column: str, cells: list[Any], names: Sequence[str]) -> list[list[str]]:
-    width = len(names)
+    width, cells = len(names), list(map(zeros_and_ones, cells))
     odd = [not isinstance(cell, list) or len(cell) != width or not all(map(is_zero_or_one, cell)) for cell in cells]
     complain(table, column, odd, f"isn't a list of {width} zeros and ones")
     return [[name for name, value in zip(names, cell, strict=True) if value] for cell in cells]

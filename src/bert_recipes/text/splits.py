@@ -48,8 +48,9 @@ def choose_rows(
 def hold_out(splits: dict[str, Dataset], name: str, text_columns: list[str]) -> dict[str, Dataset]:
     """Fill in validation and test with a tenth of the training rows each, evenly over the labels, in their order.
 
-    Rows with the same text stay together. The first text of each label, in a random order, stays in training, so that
-    no label is lost to it.
+    Rows with the same text stay together; of a pair, rows with the same longer text, such as a review that is asked
+    about several aspects. The first text of each label, in a random order, stays in training, so that no label is lost
+    to it.
     """
     missing = [split for split in ("validation", "test") if split not in splits]
     if not missing:
@@ -57,7 +58,7 @@ def hold_out(splits: dict[str, Dataset], name: str, text_columns: list[str]) -> 
     train = splits["train"]
     labels = names_to_share(train)
     same_text: dict[str, list[int]] = {}
-    for row, text in enumerate(texts_as_one(train, text_columns)):
+    for row, text in enumerate(texts_as_one(train, [longest_column(train, text_columns)])):
         same_text.setdefault(text, []).append(row)
     groups = list(same_text.values())
     random.Random(HELD_OUT_SEED).shuffle(groups)
@@ -84,6 +85,11 @@ def hold_out(splits: dict[str, Dataset], name: str, text_columns: list[str]) -> 
     taken = {row for group in chosen for row in group}
     held_out["train"] = train.select([row for row in range(len(train)) if row not in taken])
     return held_out
+
+
+def longest_column(rows: Dataset, text_columns: list[str]) -> str:
+    """Of several the one with most text in it."""
+    return max(text_columns, key=lambda column: sum(map(len, rows[column][:])))
 
 
 def draw(train: Dataset, size: int, seed: int) -> Dataset:
