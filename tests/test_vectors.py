@@ -18,6 +18,7 @@ from transformers import AutoModel, AutoTokenizer
 from bert_recipes.arguments.parse import parse
 from bert_recipes.models import encoders
 from bert_recipes.results import embedding, parts
+from bert_recipes.run.errors import UserError
 from bert_recipes.text.builtin_corpora import load_builtin
 from bert_recipes.text.characters import Windows
 
@@ -221,6 +222,18 @@ def test_neighbours_of_a_text_and_a_picture(file, texts, tiny_model, tmp_path, c
     assert [text for text, _ in found[texts[20]]] == [texts[row] for row in order]
     assert [cosine for _, cosine in found[texts[20]]] == pytest.approx(cosines[order].tolist(), abs=1e-5)
     assert len(found["房间很干净"]) == 3 and "房间很干净" in capsys.readouterr().out
+
+
+def test_one_vector_is_no_picture_and_characters_that_nobody_knows_are_no_vectors(tiny_model, tmp_path, capsys):
+    one, unknown, picture = (tmp_path / name for name in ("one.txt", "unknown.txt", "one.png"))
+    one.write_text("房间很干净。\n", encoding="utf-8")
+    unknown.write_text("\U00020bb7\n", encoding="utf-8")
+    embed("--input_file", one, "--output_file", tmp_path / "v.npz", "--picture", picture, model=tiny_model)
+    assert not picture.exists() and f"--picture {picture}: one vector has no directions" in capsys.readouterr().out
+    assert not list(tmp_path.glob("*.parts"))
+    words = ("--input_file", unknown, "--output_file", tmp_path / "c.vec", "--unit", "char")
+    with pytest.raises(UserError, match="the tokenizer knows no character of it: take another model"):
+        embed(*words, model=tiny_model)
 
 
 def test_a_repeated_text_is_one_neighbour(tiny_model, tmp_path, texts, monkeypatch):

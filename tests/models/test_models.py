@@ -27,6 +27,7 @@ from bert_recipes.arguments.mlm import MlmArguments
 from bert_recipes.arguments.model import ModelArguments
 from bert_recipes.arguments.problems import MULTI_LABEL, SINGLE_LABEL
 from bert_recipes.experiment.evidence import loss_with_head
+from bert_recipes.models.attention_masks import expand_masks
 from bert_recipes.models.classifiers import load_classifier, names_as_trained
 from bert_recipes.models.masked_lm import load_masked_lm
 from bert_recipes.models.pretrained import EMBEDDED_MODELS, count_parameters, resolve
@@ -55,6 +56,20 @@ every_head = pytest.mark.parametrize(
     ],
     ids=lambda config: config.model_type,
 )  # fmt: skip
+
+
+def test_layers_that_see_the_tokens_near_them_alone_keep_their_masks():
+    torch.manual_seed(0)
+    config = ModernBertConfig(
+        hidden_size=32, num_hidden_layers=4, num_attention_heads=2, intermediate_size=64, vocab_size=99,
+        local_attention=8, global_attn_every_n_layers=2,
+        pad_token_id=0, bos_token_id=1, eos_token_id=2, cls_token_id=1, sep_token_id=2,
+    )  # fmt: skip
+    model = AutoModelForMaskedLM.from_config(config).eval()
+    batch = {"input_ids": torch.randint(5, 99, (2, 40)), "attention_mask": torch.ones(2, 40, dtype=torch.long)}
+    batch["attention_mask"][1, 30:] = 0
+    before = model(**batch).logits
+    assert not expand_masks(model) and torch.equal(model(**batch).logits, before)
 
 
 @every_head

@@ -2,10 +2,17 @@ import json
 
 from conftest import refusal
 from tokenizers import SentencePieceUnigramTokenizer
-from transformers import AlbertConfig, AutoTokenizer, BertConfig, BertForSequenceClassification, RobertaConfig
+from transformers import (
+    AlbertConfig,
+    AutoTokenizer,
+    BertConfig,
+    BertForSequenceClassification,
+    RobertaConfig,
+    XLNetConfig,
+)
 
 from bert_recipes.arguments.model import CheckpointArguments
-from bert_recipes.models.tokenization import load_tokenizer
+from bert_recipes.models.tokenization import load_tokenizer, readable_length
 
 
 def test_a_tokenizer_of_another_model(tiny_model, tokenizer, tmp_path):
@@ -21,6 +28,10 @@ def test_truncation_knows_the_position_table(tiny_model, tokenizer, tmp_path):
     (tmp_path / "vocab.txt").write_text("\n".join(words), encoding="utf-8")
     loaded = load_tokenizer(CheckpointArguments(str(tmp_path)))
     assert loaded.model_max_length == 128 and len(loaded(["花" * 300], truncation=True)["input_ids"][0]) == 128
+
+
+def test_a_model_without_a_position_table_reads_as_much_as_bert():
+    assert readable_length(XLNetConfig()) == 512 and readable_length(BertConfig(max_position_embeddings=100)) == 96
 
 
 def test_a_pair_for_a_model_with_one_token_type(tokenizer, tmp_path, capsys):

@@ -38,6 +38,14 @@ def test_after_a_file_of_ones_own_the_same_file_is_proposed(tmp_path):
     assert "finetune.py --train_file a.txt" in other and "mlm_pretrain.py --train_file a.txt" in pretrain
 
 
+def test_how_the_file_is_read_goes_with_the_command():
+    read = {"train_file": "a.csv", "label_separator": "|", "encoding": "gb18030"}
+    label, *_ = after_classifier(
+        "finetune", "out", given(ModelArguments()), given(LabelledDataArguments(**read), **read)
+    ).values()
+    assert "--label_separator '|'" in label and "--encoding gb18030" in label
+
+
 @pytest.mark.parametrize("name", ["finetune", "mlm_pretrain"])
 def test_the_commands_run_as_they_stand(name, tiny_model, tmp_path, monkeypatch, capsys):
     """The first from the screen, in a shell; the others have flags of recipes that other tests run."""

@@ -23,6 +23,7 @@ from accelerate import Accelerator
 from conftest import ROOT, recipe, tools_first
 from processes import run_recipe, said, start, statuses
 from safetensors.torch import load_file, save_file
+from transformers import TrainerControl, TrainerState
 
 from bert_recipes.arguments.classifier import FinetuneArguments
 from bert_recipes.run.checkpoints import (
@@ -38,7 +39,7 @@ from bert_recipes.run.checkpoints import (
 )
 from bert_recipes.run.errors import LostProcess, UserError, closed_place, counted, run, shorten
 from bert_recipes.run.output_folder import forget_run, only_run_in
-from bert_recipes.run.stops import failures_told
+from bert_recipes.run.stops import StopTogether, failures_told
 from bert_recipes.training.trainer import Trainer
 
 STEPS = 24
@@ -311,10 +312,22 @@ def test_what_a_run_has_not_written_outlives_its_checkpoints(tmp_path):
     every = {f"checkpoint-{step}" for step in (2, 4, 6, 8)}
     assert left(None, "checkpoint-6") == left(4, None) == every
     assert left(3, "checkpoint-6") == {"checkpoint-2", "checkpoint-4", "checkpoint-6"}
-    assert left(1, "checkpoint-6") == {"checkpoint-2", "checkpoint-6"}
+    rotate(tmp_path, 2, os.path.relpath(tmp_path / "checkpoint-6"), True)  # as another way of writing it names it
+    assert left(2, "checkpoint-6") == left(1, "checkpoint-6") == {"checkpoint-2", "checkpoint-6"}
     assert left(1, "checkpoint-6", goes_on=False) == {"checkpoint-6"}
     forget_run(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"checkpoint-2-backup", "checkpoint-keep", "checkpoint-²"}
+
+
+@pytest.mark.parametrize("epoch, ended", [(1.5, False), (2.0, True), (0.9999999999, True)])
+def test_a_pass_that_sigterm_cuts_off_is_not_evaluated(epoch, ended):
+    stop, control = StopTogether(None, 1.0), TrainerControl(should_evaluate=True, should_save=True)
+    stop.stopping = True
+    stop.on_epoch_end(None, TrainerState(epoch=epoch), control)
+    assert (control.should_evaluate, control.should_save) == (ended, ended)
+    stop.stopping, control = False, TrainerControl(should_evaluate=True)
+    stop.on_epoch_end(None, TrainerState(epoch=epoch), control)
+    assert control.should_evaluate
 
 
 def test_a_checkpoint_is_moved_past_what_the_user_has_put_beside_it(tmp_path):
@@ -438,12 +451,13 @@ def test_an_exploding_loss_is_told(tmp_path, dropout_model):
 
 @pytest.fixture
 def room_for_four(monkeypatch):
-    """A machine that runs out of memory above four rows at a time."""
+    """A machine that runs out of memory above four rows at a time; behind "late" in the list not in the first two
+    steps."""
     whole_step, tried = Trainer.training_step, []
 
     def training_step(self, model, inputs, *args, **kwargs):
         tried.append(len(inputs["labels"]))
-        if tried[-1] > 4:
+        if tried[-1] > 4 and "late" not in tried[-3:]:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB.")
         return whole_step(self, model, inputs, *args, **kwargs)
 
@@ -461,6 +475,11 @@ def test_less_memory_gives_smaller_batches_and_the_same_steps(tmp_path, tiny_mod
     finetune.main([*argv, "--output_dir", str(tmp_path / "given"), *given])
     found, given = (load_file(tmp_path / name / "model.safetensors") for name in ("found", "given"))
     assert all(torch.equal(found[name], weight) for name, weight in given.items())
+    # The first steps have had room: what the optimizer has learnt in them goes, too.
+    room_for_four.append("late")
+    finetune.main([*argv, "--output_dir", str(tmp_path / "late"), "--auto_find_batch_size"])
+    late = load_file(tmp_path / "late" / "model.safetensors")
+    assert all(torch.equal(late[name], weight) for name, weight in given.items())
     with pytest.raises(UserError, match="out of memory with --per_device_train_batch_size 8: --auto_find_batch_size"):
         finetune.main([*argv, "--output_dir", str(tmp_path / "told")])
 

@@ -12,11 +12,14 @@ from datasets import Dataset
 
 from bert_recipes.arguments.ner import NerDataArguments
 from bert_recipes.models.character_tokens import split_characters
+from bert_recipes.results.entity_prediction import GivenEntities
 from bert_recipes.text.builtin_corpora import load_builtin
 from bert_recipes.text.conll import token_and_tag
 from bert_recipes.text.entities import entities_in, load_entities
-from bert_recipes.text.entity_windows import encode_windows, misplaced
+from bert_recipes.text.entity_windows import borders, encode_windows, misplaced
+from bert_recipes.text.files import Table
 from bert_recipes.text.newspaper_entities import annotated
+from bert_recipes.text.spans import read_entities
 from bert_recipes.text.tags import Entity, entities_of, tag_names, tag_pieces
 
 TEXT = "张三和欧阳修在北京。"
@@ -167,6 +170,25 @@ def test_spans_of_every_shape_are_the_same_entities(tmp_path, shape, column, cap
 def test_inclusive_ends_are_read_as_asked(tmp_path):
     path = write(tmp_path / "a.jsonl", [{"text": TEXT, "entities": [[0, 1, "PER"], [3, 5, "PER"], [7, 8, "LOC"]]}])
     assert load(path, span_ends="inclusive") == [(TEXT, ENTITIES)]
+
+
+def test_ends_of_a_file_that_is_scored_are_read_as_asked(capsys):
+    block = Table("a.jsonl", {"text": ["王小明在上海。"], "entities": [[[0, 2, "PER"], [4, 5, "LOC"]]]}, [1])
+    found = GivenEntities(None, ["PER", "LOC"], "inclusive")
+    assert found.add(block, block.columns["text"])
+    assert [(entity.start, entity.end) for entity in found.entities[0]] == [(0, 3), (4, 6)]
+
+
+def test_entities_as_a_pipeline_writes_them(tmp_path):
+    cells = [{"entity_group": "PER", "word": "li ming", "start": 0, "end": 7}]
+    entities, ends = read_entities("a.jsonl", ["row 1"], ["Li Ming 在上海。"], [cells], None, "longest")
+    assert [(entity.start, entity.end, entity.label) for entity in entities[0]] == [(0, 7, "PER")]
+    assert ends == "exclusive"
+
+
+def test_the_space_before_a_word_is_no_part_of_it():
+    # Metaspace and byte-level tokenizers count it to the word behind it.
+    assert borders("in Paris ", [(0, 2), (2, 8), (8, 9)]) == ([0, 3, 8], [2, 8, 9])
 
 
 def test_tokens_and_tags_in_lists(tmp_path):

@@ -42,6 +42,9 @@ def test_uniformity_is_that_of_all_pairs():
     assert scores["mean_cosine"] == pytest.approx(-1 / 3)
     scores = contrastive.uniformity(EvalPrediction(np.array([[2.0, 0.0], [0.0, 0.0]]), None))  # of an empty text
     assert scores["uniformity"] == pytest.approx(-2)
+    # More texts than are scored stand in the order of their lengths: the short ones alone are not all of them.
+    by_length = np.concatenate([np.tile([1.0, 0.0], (contrastive.MOST_SCORED, 1)), np.tile([0.0, 1.0], (2000, 1))])
+    assert contrastive.uniformity(EvalPrediction(by_length, None))["mean_cosine"] == pytest.approx(0.5, abs=0.03)
 
 
 def test_what_a_run_leaves_loads_and_the_next_stages_go_on_from_it(whole, tiny_model, tmp_path):

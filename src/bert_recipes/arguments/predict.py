@@ -35,6 +35,13 @@ class PredictArguments(InferenceArguments):
         default=None, metadata={"help": "of the file's classes 0, 1, 2 …, in order, to score them: a,b,c"}
     )
     label_names_file: str | None = field(default=None, metadata={"help": "the same as a file, a name a line"})
+    span_ends: str | None = field(
+        default=None,
+        metadata={
+            "choices": ["inclusive", "exclusive"],
+            "help": "of the file's own entities, to score them: whether a span's end is its last character",
+        },
+    )
     top_k: int = field(
         default=1,
         metadata={"help": "how many labels a row, the best first: prediction, score, prediction_2, score_2 …"},

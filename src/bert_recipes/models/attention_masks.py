@@ -19,6 +19,9 @@ def expand_masks(model: PreTrainedModel | PeftModel) -> bool:
         model = model.get_base_model()
     if getattr(model.config, "_attn_implementation", None) not in ("sdpa", PACKED):
         return False
+    # A layer that sees the tokens near it alone (ModernBERT) takes such a mask for all there is to mask.
+    if "sliding_attention" in (getattr(model.config, "layer_types", None) or []):
+        return False
     if not (expected := trial(model)):
         return False
     handle = model.base_model.register_forward_pre_hook(expand_mask, with_kwargs=True)

@@ -76,8 +76,9 @@ def draw_anew(model: PreTrainedModel, part: torch.nn.Module) -> None:
 
 
 def set_dropout(model: torch.nn.Module, probability: float) -> None:
-    """In every layer of this model, but not in front of adapters, which have a dropout of their own. Its config, which
-    is saved with it, keeps what it says."""
+    """In every `Dropout` module of this model, but not in front of adapters, which have a dropout of their own: a model
+    that keeps the dropout of its attention as a number (ModernBERT) keeps that. Its config, which is saved with it,
+    keeps what it says."""
     for name, module in model.named_modules():
         if isinstance(module, torch.nn.Dropout) and "lora_dropout" not in name:
             module.p = probability

@@ -120,4 +120,6 @@ def readable_length(config) -> int:
     """
     offset = config.pad_token_id + 1 if config.model_type in ("roberta", "xlm-roberta", "camembert") else 0
     positions = getattr(config, "max_position_embeddings", 512) - offset
+    if positions < 1:  # XLNet's -1: it has no such table
+        positions = 512
     return positions // PAD_TO_MULTIPLE_OF * PAD_TO_MULTIPLE_OF

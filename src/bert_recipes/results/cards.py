@@ -9,9 +9,11 @@ import yaml
 from huggingface_hub import EvalResult, ModelCardData, hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import HTTPError
 from huggingface_hub.repocard import metadata_load
+from transformers import PretrainedConfig
 
 from ..arguments.data import DataArguments
 from ..arguments.model import CheckpointArguments, ModelArguments
+from ..models.bert_variants import BertVariantConfig
 from ..models.pretrained import resolve
 from ..text.builtin_corpora import SOURCES
 
@@ -107,3 +109,12 @@ def origin(model_args: ModelArguments) -> str:
         commit = f", commit `{Path(config).parent.name}`" if isinstance(config, str) else ""
         return f"`{name}`, revision `{model_args.revision}`{commit}"
     return f"the folder `{name}`" if Path(name).exists() else f"`{name}`, which comes with bert-recipes"
+
+
+def usage(task: str, name: str, config: PretrainedConfig, merged: bool) -> str:
+    """The line that loads a model. Plain transformers reads neither a type of our own, nor an adapter that stands
+    alone."""
+    if merged and not isinstance(config, BertVariantConfig):
+        return f'`transformers.pipeline("{task}", model="{name}")`'
+    folder = name if merged else f"{name}/adapter"
+    return f"`recipes/predict.py --model_name_or_path {folder}` labels a file; plain transformers does not read it."

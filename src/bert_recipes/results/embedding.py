@@ -14,6 +14,7 @@ from transformers import PreTrainedTokenizerBase
 from ..arguments.embed import BUILT_IN, CHAR, EmbedArguments
 from ..models.encoders import Encoder
 from ..models.pretrained import weights_fingerprint
+from ..run.errors import UserError
 from ..text.builtin_corpora import load_builtin
 from ..text.characters import (
     by_frequency,
@@ -85,6 +86,8 @@ def vectors_of_table(
     )
     known = known_tokens(by_frequency(counts), tokenizer)
     tell_of_unknown(counts, [character for character in by_frequency(counts) if character not in known])
+    if not known:
+        raise UserError(f"--input_file {args.input_file}: the tokenizer knows no character of it: take another model")
     table = encoder.model.get_input_embeddings().weight.detach()
     vectors = np.array([table[ids].mean(0).numpy() for ids in known.values()], dtype=np.float32)
     return vectors_of_characters(list(known), [counts[character] for character in known], vectors, args)

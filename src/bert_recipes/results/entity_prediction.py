@@ -48,7 +48,9 @@ class Entities(Predictor):
         self.tokenizer.padding_side = "right"
         self.trainer = entity_trainer(self.model, args.for_trainer(), self.tokenizer)
         self.stride = stride_of(self.model.config, self.tokenizer)
-        self.expected = GivenEntities(args.given.get("label_column"), types_of(self.model.config.id2label.values()))
+        self.expected = GivenEntities(
+            args.given.get("label_column"), types_of(self.model.config.id2label.values()), args.span_ends
+        )
         self.found: list[list[Entity]] = []
         self.read = RowsRead(self.tokenizer, Path(args.input_file).name)
 
@@ -85,10 +87,9 @@ class GivenEntities:
     """The entities that a file has already, for the metrics: in the --label_column that was typed, else in the column
     that training takes too (`entities.span_column`)."""
 
-    def __init__(self, label_column: str | None, types: list[str]):
-        self.label_column, self.types = label_column, types
+    def __init__(self, label_column: str | None, types: list[str], span_ends: str | None):
+        self.label_column, self.types, self.span_ends = label_column, types, span_ends
         self.entities: list[list[Entity]] = []
-        self.span_ends = None
         self.unread = False
 
     def add(self, block: Table, texts: list[str]) -> bool:

@@ -110,7 +110,7 @@ def label_ids_of(
 ) -> list[int] | list[list[float]] | list[float]:
     """Of the file's own labels. Raises `UserError` where the model does not know them."""
     if problem_type == REGRESSION:
-        return read_numbers({"train": table}, args.label_column)["train"]
+        return read_numbers({"input": table}, args.label_column)["input"]
     if len(label_names) == 1:
         raise UserError("the model has one output, and its config does not say that it is a regression")
     multi_label = problem_type == MULTI_LABEL

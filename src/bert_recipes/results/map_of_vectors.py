@@ -10,6 +10,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 
+from ..run.errors import tell
 from .figures import BLUE, save
 from .fonts import families_with_glyphs
 from .neighbours import names_of, shorten
@@ -23,6 +24,9 @@ def draw_vectors(vectors: Vectors, path: Path) -> None:
     texts their beginnings."""
     tables = list(itertools.islice(vectors.tables(), 1))  # a block has more rows than that
     rows = np.arange(min(POINTS, len(tables[0])))
+    if len(rows) < 2:
+        tell(f"--picture {path}: one vector has no directions in which it differs: none is drawn")
+        return
     names = [shorten(name)[:LETTERS] for name in names_of(tables[0], rows[:NAMED])]
     points = PCA(2, random_state=0).fit_transform(normalized(vectors_in(tables[0])[rows]))
     families, _ = families_with_glyphs("".join(names))

@@ -19,7 +19,8 @@ REVIEW = "房间很干净，下次还住。"
 SENTENCE = "王小明昨天从上海到北京。"
 FILE = "mine.csv"
 # Of the arguments of the data, those that say how a file is read.
-READING = ("text_columns", "label_column", "encoding", "column_names", "label_names", "label_names_file")
+READING = ("text_columns", "label_column", "label_separator", "encoding", "column_names")
+READING += ("label_names", "label_names_file", "span_ends")
 
 
 def after_classifier(

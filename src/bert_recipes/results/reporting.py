@@ -24,7 +24,7 @@ from ..training.data import ClassificationData, PretrainingData
 from ..training.decisions import TEMPERATURE, thresholds_of
 from ..training.trainer import Trainer
 from .baseline import score_floors
-from .cards import front_matter, origin
+from .cards import front_matter, origin, usage
 from .inference import join_labels, name_predictions, predict
 from .input_rows import InputRows
 from .label_scores import label_section, score_labels
@@ -220,7 +220,7 @@ def model_card(
     sections = [
         f"---\n{front_matter(name, task, results, model_args, data_args).to_yaml()}\n---",
         f"# {name}",
-        f'`transformers.pipeline("{task}", model="{trainer.hub_model_id or args.output_dir}")`',
+        usage(task, trainer.hub_model_id or args.output_dir, trainer.model.config, getattr(args, "merge", True)),
         "## Results",
         as_markdown(table),
         f"{cost(results)}.",

@@ -169,7 +169,7 @@ def rotate(output_dir: Path, limit: int | None, best: str | None, goes_on: bool)
     if not limit:
         return
     written = written_checkpoints(output_dir)
-    others = [path for path in written if str(path) != best]
+    others = [path for path in written if best is None or path.resolve() != Path(best).resolve()]
     newest_is_another = goes_on and written[:1] == others[:1]
     for path in others[max(limit - (best is not None), int(newest_is_another)) :]:
         shutil.rmtree(path, ignore_errors=True)

@@ -91,6 +91,9 @@ class StopTogether(TrainerCallback):
 
     def on_epoch_end(self, args, state, control, **kwargs):
         self.look()
+        # The Trainer says so of a pass that is cut off, too; the run that goes on evaluates where the pass ends.
+        if self.stopping and not math.isclose(state.epoch, round(state.epoch), abs_tol=1e-6):
+            control.should_evaluate = control.should_save = False
 
     def refuse_loss(self, loss: float, at: StepFlags) -> NoReturn:
         step, trainer = at.step + 1, self.trainer

@@ -75,9 +75,12 @@ def tokens_that_count(special_tokens_masks: list[list[int]], stride: int) -> lis
 
 
 def borders(text: str, offsets: list[tuple[int, int]]) -> tuple[list[int], list[int]]:
-    """Where the tokens of a text start and end. What stands behind a character and is dropped, but
-    belongs to it, lies in the token before."""
-    starts, ends = [start for start, _ in offsets], [end for _, end in offsets]
+    """Where the tokens of a text start and end, without the space that some tokenizers count to the word behind it.
+    What stands behind a character and is dropped, but belongs to it, lies in the token before."""
+    starts = [
+        next((place for place in range(start, end) if not text[place].isspace()), start) for start, end in offsets
+    ]
+    ends = [end for _, end in offsets]
     for number, end in enumerate(ends):
         following = starts[number + 1] if number + 1 < len(starts) else len(text)
         while end < following and unicodedata.category(text[end]) in BELONGS_TO_THE_ONE_BEFORE:

@@ -55,7 +55,10 @@ def contrastive_loss(first: torch.Tensor, second: torch.Tensor, temperature: flo
 def uniformity(prediction: EvalPrediction) -> dict[str, float]:
     """`uniformity`: log of the mean of exp(-2 distance^2) over pairs of vectors of length 1 (Wang & Isola 2020, arXiv
     2005.10242), 0 where all are the same, lower the evener they are spread; `mean_cosine` of the pairs."""
-    vectors = prediction.predictions[:MOST_SCORED].astype(np.float64)
+    vectors = prediction.predictions
+    if len(vectors) > MOST_SCORED:  # they stand in the order of their lengths
+        vectors = vectors[np.random.default_rng(0).permutation(len(vectors))[:MOST_SCORED]]
+    vectors = vectors.astype(np.float64)
     vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)  # of an empty text all are 0
     squares = pdist(vectors, "sqeuclidean")
     return {

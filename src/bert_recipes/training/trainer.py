@@ -118,6 +118,7 @@ class Trainer(PackedTrainer):
         else:
             print(f"Out of memory: now {counted(fits, 'row')} at a time, {rows // fits} times a step", flush=True)
             self.model.load_state_dict(self.first_weights)
+            self.optimizer = self.lr_scheduler = None  # with what they know of the steps so far
             transformers.set_seed(self.args.seed)
         self.batch_size_tried = fits
         self.args.gradient_accumulation_steps = rows // fits
