@@ -15,7 +15,7 @@ from transformers import AlbertConfig, BertForMaskedLM, BertModel, GPT2Config, R
 from bert_recipes.arguments.data import LabelledDataArguments
 from bert_recipes.arguments.model import ModelArguments
 from bert_recipes.arguments.parse import parse
-from bert_recipes.arguments.split_arguments import RECIPES, SplitArguments
+from bert_recipes.arguments.split_arguments import RECIPES, SIZES, SplitArguments
 from bert_recipes.experiment import label_grid
 from bert_recipes.experiment.experiment import Experiment
 from bert_recipes.experiment.facts import corpora, facts
@@ -196,6 +196,19 @@ def test_other_label_names_are_another_experiment(arguments, tmp_path):
     names.write_text("negative\npositive\n")
     with pytest.raises(UserError, match="holds an experiment with data"):
         an_experiment(tmp_path / "split", *words)
+    # An earlier version did not write of them.
+    path = tmp_path / "split" / "experiment.json"
+    former = json.loads(path.read_text())
+    del former["data"][str(names)]
+    path.write_text(json.dumps(former))
+    an_experiment(tmp_path / "split", *words)
+
+
+def test_a_file_with_as_many_rows_as_a_default_count_has_it_once(arguments, tmp_path, monkeypatch):
+    monkeypatch.setitem(SIZES, "label_counts", ("20,60", "20,60,all"))
+    place = arguments.index("--label_counts")
+    words = [*arguments[:place], *arguments[place + 2 :], "--full"]
+    assert an_experiment(tmp_path / "split", *words).args.label_counts == [20, "all"]
 
 
 def test_a_number_of_labels_takes_the_rate_of_the_nearest_trial(arguments, tmp_path):

@@ -62,7 +62,9 @@ def test_what_is_said_does_not_depend_on_which_run_ended_first(results, monkeypa
     )
     for question in QUESTIONS:
         first, last = question.section(results, ROWS), question.section(results[::-1], ROWS)
-        assert first == last or (first.sentence, first.answers) == (last.sentence, last.answers), named(question)
+        if first and named(question) in ("next_sentence", "titles"):  # whose tables have the order of their plan
+            first, last = ((section.sentence, section.answers) for section in (first, last))
+        assert first == last, named(question)
 
 
 def test_any_part_of_the_results_has_answers(monkeypatch):
@@ -281,6 +283,9 @@ def test_what_forgets_most_is_measured_to_forget():
     lora = loss([0.1, 0.11, 0.12], method="lora")
     section = forgetting.forgetting([*loss([9.0, -1.0, 0.5]), *lora], ROWS)
     assert section.sentence.startswith("LoRA forgets most: the loss on general text")
+    # One run has no interval, and counts where it has lost: a pretraining is one.
+    section = forgetting.forgetting([*loss([0.1, 0.2, 0.0]), *loss([2.0], method="lora")], ROWS)
+    assert section.sentence.startswith("LoRA forgets most: ") and "(one run)" in section.sentence
     section = forgetting.forgetting(loss([-0.1, -0.11, -0.12]), ROWS)
     assert section.sentence.startswith("No stage was measured to forget; in ")
     assert "falls by 0.1100" in section.sentence and section.answers["changes"][0] == "n"

@@ -319,14 +319,17 @@ def test_what_a_run_has_not_written_outlives_its_checkpoints(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"checkpoint-2-backup", "checkpoint-keep", "checkpoint-²"}
 
 
-@pytest.mark.parametrize("epoch, ended", [(1.5, False), (2.0, True), (0.9999999999, True)])
-def test_a_pass_that_sigterm_cuts_off_is_not_evaluated(epoch, ended):
+@pytest.mark.parametrize(
+    "epoch, step, ended", [(1.5, 6, False), (2.0, 8, True), (0.9999999999, 4, True), (1.5, 9, True)]
+)
+def test_a_pass_that_sigterm_cuts_off_is_not_evaluated(epoch, step, ended):
     stop, control = StopTogether(None, 1.0), TrainerControl(should_evaluate=True, should_save=True)
     stop.stopping = True
-    stop.on_epoch_end(None, TrainerState(epoch=epoch), control)
+    state = TrainerState(epoch=epoch, global_step=step, max_steps=9)
+    stop.on_epoch_end(None, state, control)
     assert (control.should_evaluate, control.should_save) == (ended, ended)
     stop.stopping, control = False, TrainerControl(should_evaluate=True)
-    stop.on_epoch_end(None, TrainerState(epoch=epoch), control)
+    stop.on_epoch_end(None, state, control)
     assert control.should_evaluate
 
 

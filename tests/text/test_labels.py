@@ -159,15 +159,18 @@ def test_a_separator_parts_zeros_and_ones_and_is_missed_where_no_cell_holds_it(c
     found = read_labels({"train": cells, "test": table(["0,1,0"])}, "label", ",")
     assert found == {"train": [["1", "2"], ["0"], []], "test": [["1"]]}
     assert "is read as a 0 or 1 for each class: 0, 1, 2" in capsys.readouterr().out
+    # What could be either stays what it was; all splits are read alike.
+    assert read_labels({"train": table(["0,1", "1,0"])}, "label", ",") == {"train": [["0", "1"], ["1", "0"]]}
+    splits = {"train": table(["0,1", "1,0"]), "test": table(["1,1", "0,1"])}
+    assert read_labels(splits, "label", ",") == {"train": [["1"], ["0"]], "test": [["0", "1"], ["1"]]}
     read_labels({"train": table(["体育；财经", "体育"])}, "label", ";")
     assert "no cell of column 'label' holds the separator ';': each is one label" in capsys.readouterr().out
 
 
 def test_bytes_are_no_labels():
-    with pytest.raises(
-        UserError, match=r"row 1 of a\.jsonl: column 'label' holds something else than a name or number"
-    ):
-        read_labels({"train": table([b"a", b"b"])}, "label")
+    with pytest.raises(UserError, match="column 'label' holds bytes: save the column as strings"):
+        read_labels({"train": table([b"a", b"b"])}, "label", ";")
+    fails("holds something else than names or numbers", [[b"a"], ["b"]])
 
 
 # --- scores of a labelled file ---

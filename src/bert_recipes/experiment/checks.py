@@ -53,15 +53,17 @@ def claim_folder(setting: Setting) -> None:
     folder = setting.folder
     settings = {**vars(setting.args), **vars(setting.model_args), **vars(setting.data_args)}
     settings |= {"data": corpus_fingerprint(setting.data_args), "weights": weights_fingerprint(setting.model_args)}
-    if setting.data_args.label_names_file:
-        settings["data"] |= {setting.data_args.label_names_file: sha256(setting.data_args.label_names_file)}
+    names = setting.data_args.label_names_file
+    named = {names: sha256(names)} if names else {}
+    settings["data"] |= named
     settings |= {"precision": precision()}
     mine = {name: settings[name] for name in FIXED}
     former = read_json(folder / "experiment.json", None)
     if former is None and folder.exists() and any(folder.iterdir()):
         raise UserError(f"--output_dir {folder} holds files that are no experiment's: name another folder")
-    added_later = {name: mine[name] for name in ("full",)}  # an earlier version did not write it
-    different = [name for name in FIXED if former and (added_later | former).get(name) != mine[name]]
+    if former:  # an earlier version did not write all of it
+        former = {"full": mine["full"]} | former | {"data": named | former["data"]}
+    different = [name for name in FIXED if former and former.get(name) != mine[name]]
     if different:
         name = different[0]
         raise UserError(

@@ -128,7 +128,7 @@ class Difference(NamedTuple):
     @property
     def sign(self) -> int:
         """0 where the interval has it inside, or is none: two gains of few rows may be equal by accident."""
-        accident = self.half < EVEN and self.pairs < 3
+        accident = self.half < EVEN and self.pairs == 2
         return 0 if abs(self.mean) <= self.half or accident else (1 if self.mean > 0 else -1)
 
     @property

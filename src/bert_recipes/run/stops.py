@@ -92,7 +92,8 @@ class StopTogether(TrainerCallback):
     def on_epoch_end(self, args, state, control, **kwargs):
         self.look()
         # The Trainer says so of a pass that is cut off, too; the run that goes on evaluates where the pass ends.
-        if self.stopping and not math.isclose(state.epoch, round(state.epoch), abs_tol=1e-6):
+        ended = state.global_step >= state.max_steps or math.isclose(state.epoch, round(state.epoch), abs_tol=1e-6)
+        if self.stopping and not ended:
             control.should_evaluate = control.should_save = False
 
     def refuse_loss(self, loss: float, at: StepFlags) -> NoReturn:

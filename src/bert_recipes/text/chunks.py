@@ -20,6 +20,7 @@ from ..run.errors import UserError, tell
 from ..run.launch import available_cores
 from .documents import code_fingerprint
 from .encoding import join_columns
+from .flat import as_table, numbers
 from .sentences import SENTENCE_END
 from .words import number_words
 
@@ -160,7 +161,7 @@ def chunk_split(rows: Dataset, chunker: Chunker, split: str) -> Dataset:
 def tell_left_out(documents: Dataset, chunks: Dataset, text_column: str, split: str) -> None:
     """Raises `UserError` where no document has a chunk."""
     is_left_out = np.ones(len(documents), dtype=bool)
-    is_left_out[np.asarray(chunks["document"][:], dtype=np.int64)] = False
+    is_left_out[numbers(as_table(chunks), "document")] = False
     if not is_left_out.any():
         return
     first = documents[int(is_left_out.argmax())][text_column][:20]

@@ -36,6 +36,8 @@ def read_labels(
     if columns := label_columns(tables[first], label_column):
         return {split: ones_of_columns(table, columns) for split, table in tables.items()}
     cells = {split: unpack(table, label_column, separator) for split, table in tables.items()}
+    if separator and any(names_twice(cell) for of_split in cells.values() for cell in of_split):
+        cells = {split: list(map(zeros_and_ones, of_split)) for split, of_split in cells.items()}
     if width := zero_one_width(cells[first]):
         names = names_of_positions(tables[first], label_column, width, names)
         return {split: ones(table, label_column, cells[split], names) for split, table in tables.items()}
@@ -118,7 +120,7 @@ def check_labels(
 
 
 def check_names(table: Table, column: str, cells: list[Any]) -> list[str]:
-    odd = [isinstance(cell, (list, dict, bytes)) for cell in cells]
+    odd = [isinstance(cell, (list, dict)) for cell in cells]
     complain(table, column, odd, "holds something else than a name or number")
     labels = [plain(cell).strip() for cell in cells]
     complain(table, column, [not label for label in labels], "is empty: remove such rows, or label them")
@@ -127,7 +129,7 @@ def check_names(table: Table, column: str, cells: list[Any]) -> list[str]:
 
 def check_lists(table: Table, column: str, cells: list[Any]) -> list[list[str]]:
     complain(table, column, [not isinstance(cell, list) for cell in cells], "isn't a list, as the others are")
-    odd = [any(isinstance(part, (list, dict)) for part in cell) for cell in cells]
+    odd = [any(isinstance(part, (list, dict, bytes)) for part in cell) for cell in cells]
     complain(table, column, odd, "holds something else than names or numbers")
     shares = [any(isinstance(part, float) and part % 1 > 0 for part in cell) for cell in cells]
     complain(table, column, shares, "holds a share: a label is there or it is not, so write names, or a 0 or 1 a class")
@@ -140,6 +142,7 @@ def check_lists(table: Table, column: str, cells: list[Any]) -> list[list[str]]:
 def unpack(table: Table, column: str, separator: str | None) -> list[Any]:
     """The cells, with lists for those that print one, or that the separator cuts."""
     cells = find_column(table, column, "--label_column")
+    complain(table, column, [isinstance(cell, bytes) for cell in cells], "holds bytes: save the column as strings")
     lists = [cell if isinstance(cell, list) else printed_list(cell) for cell in cells]
     complain(
         table, column, [lacks_commas(cell) for cell in cells], "holds a list without commas between, as numpy prints it"
@@ -153,8 +156,7 @@ def unpack(table: Table, column: str, separator: str | None) -> list[Any]:
         parts = [cell if isinstance(cell, list) else plain(cell).split(separator) for cell in cells]
         if all(len(labels) < 2 for labels in parts):
             tell(f"{table.name}: no cell of column {column!r} holds the separator {separator!r}: each is one label")
-        # A cell names no class twice: zeros and ones that stand there twice are a 0 or 1 for each class.
-        return list(map(zeros_and_ones, parts)) if any(len(set(labels)) < len(labels) for labels in parts) else parts
+        return parts
     return cells
 
 
@@ -173,10 +175,18 @@ def is_zero_or_one(value: Any) -> bool:
     return isinstance(value, (bool, int, float)) and value in (0, 1)
 
 
+def names_twice(cell: Any) -> bool:
+    """No list names a class twice: zeros and ones that stand there twice are a 0 or 1 for each class."""
+    return is_of_zeros_and_ones(cell) and len(set(cell)) < len(cell)
+
+
 def zeros_and_ones(cell: Any) -> Any:
     """Numbers for the strings "0" and "1" of a list that has no others."""
-    is_marked = isinstance(cell, list) and all(isinstance(part, str) and part.strip() in ("0", "1") for part in cell)
-    return list(map(int, cell)) if is_marked else cell
+    return list(map(int, cell)) if is_of_zeros_and_ones(cell) else cell
+
+
+def is_of_zeros_and_ones(cell: Any) -> bool:
+    return isinstance(cell, list) and all(isinstance(part, str) and part.strip() in ("0", "1") for part in cell)
 
 
 def names_of_positions(table: Table, column: str, width: int, names: Sequence[str]) -> Sequence[str]:
@@ -191,7 +201,7 @@ def names_of_positions(table: Table, column: str, width: int, names: Sequence[st
 
 
 def ones(table: Table, column: str, cells: list[Any], names: Sequence[str]) -> list[list[str]]:
-    width, cells = len(names), list(map(zeros_and_ones, cells))
+    width = len(names)
     odd = [not isinstance(cell, list) or len(cell) != width or not all(map(is_zero_or_one, cell)) for cell in cells]
     complain(table, column, odd, f"isn't a list of {width} zeros and ones")
     return [[name for name, value in zip(names, cell, strict=True) if value] for cell in cells]

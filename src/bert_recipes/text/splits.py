@@ -58,7 +58,7 @@ def hold_out(splits: dict[str, Dataset], name: str, text_columns: list[str]) -> 
     train = splits["train"]
     labels = names_to_share(train)
     same_text: dict[str, list[int]] = {}
-    for row, text in enumerate(texts_as_one(train, [longest_column(train, text_columns)])):
+    for row, text in enumerate(texts_as_one(train, columns_that_tell_apart(train, text_columns))):
         same_text.setdefault(text, []).append(row)
     groups = list(same_text.values())
     random.Random(HELD_OUT_SEED).shuffle(groups)
@@ -87,9 +87,12 @@ def hold_out(splits: dict[str, Dataset], name: str, text_columns: list[str]) -> 
     return held_out
 
 
-def longest_column(rows: Dataset, text_columns: list[str]) -> str:
-    """Of several the one with most text in it."""
-    return max(text_columns, key=lambda column: sum(map(len, rows[column][:])))
+def columns_that_tell_apart(rows: Dataset, text_columns: list[str]) -> list[str]:
+    """Of a pair the column with most text in it; both, where one of its texts, such as a prompt, has more than a tenth
+    of the rows."""
+    longest = max(text_columns, key=lambda column: sum(map(len, rows[column][:])))
+    most = pandas.Series(rows[longest][:]).value_counts().iloc[0]
+    return [longest] if most <= max(1, len(rows) // 10) else text_columns
 
 
 def draw(train: Dataset, size: int, seed: int) -> Dataset:
