@@ -20,6 +20,7 @@ FULL, MEAN_POOLING, LORA, HEAD_ONLY = (
     [(method, start) for start in STARTS] for method in ("full", "mean_pooling", "lora", "head_only")
 )
 TFIDF = ("tfidf", None)
+TEXT_PASSES = (0, 1, 12, 24)
 RANKS = ("r1", "r2", "r4", "r8", "r16", "r64", "r8_all_linear")
 # (after, before): each start beside the one before it, and the last beside tf-idf.
 GAINS, GAINS_BY_THE_MEAN, GAINS_OF_LORA, GAINS_OF_THE_HEAD = (
@@ -153,6 +154,24 @@ def ranks() -> Rows:
     return [[interval(map(accuracy, full))], *rows]
 
 
+def by_passes(labels: int) -> list[list[dict]]:
+    """Full fine-tuning after ever more passes; none is the base model, twelve the continued one of the grid."""
+    own = {0: labelled("full", "base", labels), 12: labelled("full", "continued", labels)}
+    return [own.get(number) or runs(experiment="text", passes=number, labels=labels) for number in TEXT_PASSES]
+
+
+def text_scores() -> Rows:
+    kinds = zip(*map(by_passes, COUNTS), strict=True)
+    return [[interval(map(accuracy, kind)) for kind in of_passes] for of_passes in kinds]
+
+
+def text_gains() -> Rows:
+    """Beside no pass."""
+    kinds = zip(*map(by_passes, COUNTS), strict=True)
+    none, *others = [list(of_passes) for of_passes in kinds]
+    return [[difference(kind, before) for kind, before in zip(of_passes, none, strict=True)] for of_passes in others]
+
+
 # --- of the second version: what the third has not been asked yet ---
 
 
@@ -187,9 +206,11 @@ TABLES: dict[str, dict[int, Callable[[], Rows]]] = {
         0: scores,
         2: gains,
         3: lambda: gains([*BESIDE_CLS, *GAINS_BY_THE_MEAN]),
-        6: lambda: scores((*LORA, *HEAD_ONLY)),
-        7: lambda: gains([*BESIDE_FULL, *GAINS_OF_LORA, *GAINS_OF_THE_HEAD]),
-        8: ranks,
+        6: text_scores,
+        7: text_gains,
+        8: lambda: scores((*LORA, *HEAD_ONLY)),
+        9: lambda: gains([*BESIDE_FULL, *GAINS_OF_LORA, *GAINS_OF_THE_HEAD]),
+        10: ranks,
     },
     "docs/tricks.md": {1: tricks},
     "docs/split/README.md": {

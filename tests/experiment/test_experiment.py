@@ -405,6 +405,13 @@ def test_the_experiment_of_docs_split_was_measured_as_its_page_says(tmp_path, mo
     ranks = an_experiment(experiment.folder, "--full", "--num_seeds", "5", "--experiments", "ranks")
     ranks.runs = Runs(experiment.folder)
     assert ranks.to_do() == []
+    # Of the numbers of passes two are missing.
+    text = an_experiment(experiment.folder, "--full", *words[2:], "--experiments", "text")
+    text.runs = Runs(experiment.folder)
+    assert Counter((run.experiment, run.passes) for run in text.to_do()) == {
+        **{("pretraining", passes): 1 for passes in (3, 6)},
+        **{("text", passes): 3 * 5 for passes in (3, 6)},
+    }
     # Of the tricks those are missing that have a pretraining of their own.
     tricks = an_experiment(experiment.folder, "--full", "--num_seeds", "5", "--experiments", "tricks")
     tricks.runs = Runs(experiment.folder)

@@ -97,7 +97,8 @@ def text_and_labels(results: list[Result], rows: int) -> Section | None:
     }
     if not worth:
         return None
-    (passes, count), first = next(iter(worth.items()))
+    gains = [item for item in worth.items() if item[1].gain.sign > 0]
+    (passes, count), first = (gains or list(worth.items()))[0]
     sentence = worth_in_words(passes, count, first, rows)
     note = "The learning rate is that of the continued start for every number of passes above 0; the base has its own."
     limit = (
