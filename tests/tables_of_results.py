@@ -166,10 +166,11 @@ def text_scores() -> Rows:
 
 
 def text_gains() -> Rows:
-    """Beside no pass."""
+    """Beside no pass, and of the last number beside the one before it."""
     kinds = zip(*map(by_passes, COUNTS), strict=True)
     none, *others = [list(of_passes) for of_passes in kinds]
-    return [[difference(kind, before) for kind, before in zip(of_passes, none, strict=True)] for of_passes in others]
+    pairs = [*((of_passes, none) for of_passes in others), (others[-1], others[-2])]
+    return [[difference(*kinds_of_count) for kinds_of_count in zip(*pair, strict=True)] for pair in pairs]
 
 
 # --- of the second version: what the third has not been asked yet ---
