@@ -26,6 +26,9 @@ from safetensors.torch import load_file, save_file
 from transformers import TrainerControl, TrainerState
 
 from bert_recipes.arguments.classifier import FinetuneArguments
+from bert_recipes.arguments.data import ClassifierDataArguments
+from bert_recipes.arguments.model import ClassifierModelArguments
+from bert_recipes.arguments.parse import parse
 from bert_recipes.run.checkpoints import (
     MANIFEST,
     checkpoint_to_resume,
@@ -450,6 +453,18 @@ def test_an_exploding_loss_is_told(tmp_path, dropout_model):
     told = r"the loss is [\d.e+]+ at step \d+ \(training rows .*\), learning rate .*; (the last|there is no) checkpoint"
     with pytest.raises(UserError, match=told):
         recipe("finetune").main([*argv, "--learning_rate", "30", "--warmup_steps", "0", "--max_grad_norm", "0"])
+
+
+def test_a_run_goes_on_with_the_files_and_the_encoding_that_it_began_with(tmp_path):
+    def facts(*words):
+        data = (ClassifierModelArguments, ClassifierDataArguments, FinetuneArguments)
+        return parse(*data, argv=["--train_file", "a.csv", "--output_dir", str(tmp_path), *words])[-1].run_facts
+
+    (tmp_path / "run.json").write_text(json.dumps(facts("--test_file", "t.csv")))
+    refuse_another_run(str(tmp_path), facts("--test_file", "t.csv"))
+    for words in ([], ["--test_file", "other.csv"], ["--test_file", "t.csv", "--encoding", "gb18030"]):
+        with pytest.raises(UserError, match=r"test_file|encoding"):
+            refuse_another_run(str(tmp_path), facts(*words))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from bert_recipes.arguments.data import LabelledDataArguments
 from bert_recipes.arguments.model import ModelArguments
 from bert_recipes.arguments.predict import PredictArguments
-from bert_recipes.arguments.problems import MULTI_LABEL, SINGLE_LABEL
+from bert_recipes.arguments.problems import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 from bert_recipes.results.inference import score_file
 from bert_recipes.run.errors import UserError
 from bert_recipes.text.files import Table
@@ -194,3 +194,8 @@ def test_files_of_each_kind_are_scored(capsys):
     assert scored([0, 1], ["a", "b", "c"], False, label_names="a,b,c") == 1
     assert scored({"a": ["1", "2"], "b": [0, 1]}, ["a", "b", "c"], label_column="a,b") is None
     assert "No metrics: row 2 of a.jsonl: column 'a' is neither 0 nor 1" in capsys.readouterr().out
+
+
+def test_a_regression_is_scored_on_one_row_too():
+    args = PredictArguments(input_file="a.jsonl", output_file="b.jsonl")
+    assert score_file(np.array([[1.0]]), table([1.5]), args, ["label"], REGRESSION)["mse"] == pytest.approx(0.25)
