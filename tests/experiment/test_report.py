@@ -17,8 +17,10 @@ from bert_recipes.experiment.report import page_where_it_stops, write_page
 
 # Folder -> how many questions its runs answer.
 DOCS = {"docs/split": 9, "docs/split/v2": 9}
-FIGURES = ("accuracy.svg", "what_moves.svg", "tricks.svg", "lora_ranks.svg")
-FIGURES += ("how_much_text_is_worth_how_many_labels.svg",)  # in the first
+FIGURES = (
+    *("accuracy.svg", "what_moves.svg", "tricks.svg", "lora_ranks.svg"),
+    "how_much_text_is_worth_how_many_labels.svg",
+)  # in the first
 TITLES = [
     "Accuracy", "What each start adds", "How much text is worth how many labels", "What each method gives up",
     "LoRA ranks", "What moves", "Representations", "Forgetting", "Tricks",

@@ -355,11 +355,12 @@ def test_a_review_that_is_asked_about_several_aspects_stays_on_one_side(tmp_path
         assert not leaks(splits[here]["text"], splits[there]["text"])
 
 
-def test_a_prompt_before_every_text_is_no_text_to_hold_together(tmp_path):
+def test_a_prompt_before_every_text_is_no_text_to_hold_together(tmp_path, capsys):
     prompt = "请判断下面这条评论的情感是好评还是差评，只回答一个词。" * 3
     rows = [f"{prompt},{text},{number % 2}" for number, text in enumerate(TEXTS)]
     path = write(tmp_path / "a.csv", csv_of(rows, "prompt,text,label"))
     splits = load_corpus(labelled(path, text_columns="prompt,text"))
+    assert f"{len(TEXTS):,} rows have the same text in column 'prompt', '请判断" in capsys.readouterr().out
     assert [len(splits[split]) for split in splits] == [len(TEXTS) - 2 * (len(TEXTS) // 10), *[len(TEXTS) // 10] * 2]
 
 

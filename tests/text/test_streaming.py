@@ -109,11 +109,13 @@ def test_a_stream_without_pairs_of_two_documents_is_known(tokenizer, tmp_path, l
     assert stream(tmp_path / "a.txt", tokenizer, tmp_path, nsp=True).can_exchange == exchangeable
 
 
-def test_a_document_that_cannot_be_masked_is_passed_over_and_a_lone_one_has_no_pair(tokenizer, tmp_path):
+def test_a_document_that_cannot_be_masked_is_passed_over_and_a_lone_one_has_no_pair(tokenizer, tmp_path, capsys):
     (tmp_path / "a.txt").write_text("今天很好。明天更好。\n𠮷𠮷\n", encoding="utf-8")
     (first, second) = itertools.islice(stream(tmp_path / "a.txt", tokenizer, tmp_path, nsp=True), 2)
     assert first["next_sentence_label"] == second["next_sentence_label"] == IGNORED  # one pass after another, no 𠮷
     assert (first["token_type_ids"] == second["token_type_ids"]).all()
+    said = "a.txt: documents are left out, such as '𠮷𠮷': the tokenizer knows no character of them\n"
+    assert capsys.readouterr().out.count(said) == 1  # of two passes
 
 
 @pytest.mark.parametrize(

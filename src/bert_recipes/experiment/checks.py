@@ -52,11 +52,10 @@ def claim_folder(setting: Setting) -> None:
     """`experiment.json` says what the folder's experiment is. Raises `UserError` where it is another."""
     folder = setting.folder
     settings = {**vars(setting.args), **vars(setting.model_args), **vars(setting.data_args)}
-    settings |= {"data": corpus_fingerprint(setting.data_args), "weights": weights_fingerprint(setting.model_args)}
     names = setting.data_args.label_names_file
     named = {names: sha256(names)} if names else {}
-    settings["data"] |= named
-    settings |= {"precision": precision()}
+    settings |= {"data": corpus_fingerprint(setting.data_args) | named, "precision": precision()}
+    settings |= {"weights": weights_fingerprint(setting.model_args)}
     mine = {name: settings[name] for name in FIXED}
     former = read_json(folder / "experiment.json", None)
     if former is None and folder.exists() and any(folder.iterdir()):

@@ -134,9 +134,10 @@ def check_label_counts(setting: Setting) -> None:
                     f"--{name} {count}: the training split has {setting.rows:,} rows of {classes} labels, and a run "
                     "wants a row of each: name numbers between, or all"
                 )
-    if "all" in args.label_counts and setting.rows in args.label_counts and "label_counts" not in args.given:
-        args.label_counts.remove(setting.rows)
-    if "all" in args.label_counts and setting.rows in args.label_counts:
+    if {"all", setting.rows} <= set(args.label_counts):
+        if "label_counts" not in args.given:
+            args.label_counts.remove(setting.rows)
+            return
         raise UserError(f"--label_counts {setting.rows} and all are the same rows: leave one of them out")
 
 

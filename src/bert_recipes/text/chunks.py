@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from datasets import Dataset, DatasetDict, Features, List, Value
 from datasets.fingerprint import Hasher
 from tokenizers import Encoding
@@ -160,15 +161,22 @@ def chunk_split(rows: Dataset, chunker: Chunker, split: str) -> Dataset:
 
 def tell_left_out(documents: Dataset, chunks: Dataset, text_column: str, split: str) -> None:
     """Raises `UserError` where no document has a chunk."""
-    is_left_out = np.ones(len(documents), dtype=bool)
-    is_left_out[numbers(as_table(chunks), "document")] = False
-    if not is_left_out.any():
+    missing = without_chunk(len(documents), chunks)
+    if not len(missing):
         return
-    first = documents[int(is_left_out.argmax())][text_column][:20]
-    why = f"such as {first!r}: the tokenizer knows no character of them"
-    if is_left_out.all():
+    why = such_as(documents[int(missing[0])][text_column])
+    if len(missing) == len(documents):
         raise UserError(f"no document of the {split} text has a token that could be masked, {why}")
-    tell(f"{split}: {is_left_out.sum():,} of {len(documents):,} documents are left out, {why}")
+    tell(f"{split}: {len(missing):,} of {len(documents):,} documents are left out, {why}")
+
+
+def without_chunk(count: int, chunks: Dataset | pa.Table) -> np.ndarray:
+    """The numbers of those of `count` documents that have none."""
+    return np.setdiff1d(np.arange(count), numbers(as_table(chunks), "document"))
+
+
+def such_as(text: str) -> str:
+    return f"such as {text[:20]!r}: the tokenizer knows no character of them"
 
 
 def fingerprint_parts(tokenizer: PreTrainedTokenizerBase) -> tuple[str, ...]:

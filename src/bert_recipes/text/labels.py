@@ -36,6 +36,9 @@ def read_labels(
     if columns := label_columns(tables[first], label_column):
         return {split: ones_of_columns(table, columns) for split, table in tables.items()}
     cells = {split: unpack(table, label_column, separator) for split, table in tables.items()}
+    if separator and all(len(cell) < 2 for cell in cells[first]):
+        name = tables[first].name
+        tell(f"{name}: no cell of column {label_column!r} holds the separator {separator!r}: each is one label")
     if separator and any(names_twice(cell) for of_split in cells.values() for cell in of_split):
         cells = {split: list(map(zeros_and_ones, of_split)) for split, of_split in cells.items()}
     if width := zero_one_width(cells[first]):
@@ -153,10 +156,7 @@ def unpack(table: Table, column: str, separator: str | None) -> list[Any]:
         tell(f"{table.name}: column {column!r} is read as lists of labels, such as {example[:60]}")
         return lists
     if separator:
-        parts = [cell if isinstance(cell, list) else plain(cell).split(separator) for cell in cells]
-        if all(len(labels) < 2 for labels in parts):
-            tell(f"{table.name}: no cell of column {column!r} holds the separator {separator!r}: each is one label")
-        return parts
+        return [cell if isinstance(cell, list) else plain(cell).split(separator) for cell in cells]
     return cells
 
 

@@ -11,7 +11,7 @@ from datasets import Dataset, DatasetDict
 
 from ..arguments.data import LabelledDataArguments
 from ..arguments.ner import NerDataArguments
-from ..run.errors import UserError
+from ..run.errors import UserError, tell
 from .builtin_corpora import SOURCES
 from .labels import as_list
 from .packaged_text import normalise
@@ -91,8 +91,14 @@ def columns_that_tell_apart(rows: Dataset, text_columns: list[str]) -> list[str]
     """Of a pair the column with most text in it; both, where one of its texts, such as a prompt, has more than a tenth
     of the rows."""
     longest = max(text_columns, key=lambda column: sum(map(len, rows[column][:])))
-    most = pandas.Series(rows[longest][:]).value_counts().iloc[0]
-    return [longest] if most <= max(1, len(rows) // 10) else text_columns
+    counts = pandas.Series(rows[longest][:]).value_counts()
+    if len(text_columns) == 1 or counts.iloc[0] <= max(1, len(rows) // 10):
+        return [longest]
+    tell(
+        f"{counts.iloc[0]:,} rows have the same text in column {longest!r}, {counts.index[0][:20]!r}: the splits keep "
+        "pairs apart, and not what stands in that column"
+    )
+    return text_columns
 
 
 def draw(train: Dataset, size: int, seed: int) -> Dataset:

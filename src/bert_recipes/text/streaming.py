@@ -14,8 +14,8 @@ from transformers import PreTrainedTokenizerBase
 
 from ..arguments.data import DataArguments
 from ..arguments.mlm import MlmArguments
-from ..run.errors import UserError
-from .chunks import Chunker
+from ..run.errors import UserError, tell
+from .chunks import Chunker, such_as, without_chunk
 from .documents import checked
 from .files import Row, check_record, parse_json
 from .lines import encoding_advice
@@ -50,6 +50,7 @@ class StreamedChunks(torch.utils.data.IterableDataset):
             raise UserError("--streaming reads in the training process: leave --dataloader_num_workers at 0")
         self.tokenizer, self.mlm_probability, self.seed = tokenizer, args.mlm_probability, args.seed
         self.chunker = Chunker(tokenizer, self.text_columns, args.chunk_length, args.whole_word_mask, args.nsp)
+        self.told_of_missing = False  # once: a block is read in every pass
         # Where each block began: examples before it, pass, place in the pass's order.
         self.passed = [(0, 0, 0)]
         self.skipped = 0  # examples of the first block that a resumed run has seen
@@ -113,6 +114,10 @@ class StreamedChunks(torch.utils.data.IterableDataset):
             return None
         columns = {name: [row[name] for row in rows] for name in self.text_columns}
         chunks = pa.table(self.chunker(columns, range(len(rows))), schema=self.chunker.features.arrow_schema)
+        missing = without_chunk(len(rows), chunks)
+        if len(missing) and not self.told_of_missing:
+            self.told_of_missing = True
+            tell(f"{self.path.name}: documents are left out, {such_as(columns[self.text_columns[0]][missing[0]])}")
         if not len(chunks):
             return None
         return self.masked(chunks, self.tokenizer, self.mlm_probability, (self.seed, block))
